@@ -1,0 +1,36 @@
+# `make results` regenerates every table and figure, `make test` runs every test; each sets itself up in .venv first.
+PYTHON  ?= python3
+PROFILE ?= scenes
+SEEDS   ?= 1
+CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
+BIN      = .venv/bin
+
+# Trainings run side by side, one thread each: two threads that wait actively beside another load are ten times slower.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+export TOKENIZERS_PARALLELISM ?= false
+export PYTHONWARNINGS ?= ignore::SyntaxWarning
+
+.PHONY: results test lab lint clean
+
+results: .venv/.installed
+	TQDM_DISABLE=1 $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE) seeds=$(SEEDS)
+	@$(BIN)/python -m cliplite_core.summary $(PROFILE)
+
+test: .venv/.installed lint
+	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered -n 2 --dist loadfile
+
+lab: .venv/.installed
+	$(BIN)/jupyter lab notebooks
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf runs/$(PROFILE) results/$(PROFILE)
+
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@

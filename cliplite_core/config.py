@@ -1,0 +1,285 @@
+"""The one schema behind every run: frozen dataclasses whose defaults are the paper's own values.
+
+A profile is a TOML file that says only what differs from its parent, so the laptop run and the cluster run read as one
+config with a few lines changed. Field names are unique over all sections: an override is just `name=value`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+PROFILES = Path(__file__).parent / "profiles"
+
+
+class ConfigError(ValueError):
+    """A profile or an override names a field that does not exist, or gives it a value it cannot hold."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which image–text pairs, where they lie below the data root, and how they are cut and tokenised."""
+
+    # Folder below the data root (`data/`, or $CLIPLITE_DATA) that holds the set.
+    folder: str = "coco"
+    # Caption format: "coco" = COCO captions JSON, "csv" = a table with the columns image,caption.
+    format: Literal["coco", "csv"] = "coco"
+    # Caption file below `folder`; {split} stands for the split's name.
+    captions: str = "annotations/captions_{split}2017.json"
+    # Image folder below `folder`; {split} stands for the split's name.
+    images: str = "{split}2017"
+    # For one table over all splits: the file that lists a split's images. "" = the format is split by itself.
+    split_file: str = ""
+    # Names of the splits to train on, to tune on, and to report.
+    train_split: str = "train"
+    val_split: str = "val"
+    test_split: str = "val"
+    # Only for the embedded scenes: how many to compose per split. 0 = the set is not generated.
+    scenes_train: int = 0
+    scenes_eval: int = 0
+    # Share of the training images used, in (0, 1] (paper's data ablation: .10, .25, .50, .75).
+    train_fraction: float = 1.0
+    # Side of the square the encoder sees, in pixels.
+    image_size: int = 224
+    # Smallest area share of the random resized crop, in (0, 1].
+    crop_scale: float = 0.2
+    # Strength of the colour jitter in brightness, contrast and saturation; hue gets a quarter of it. 0 = off.
+    color_jitter: float = 0.4
+    # Flip images at random, with left and right swapped in the caption (as VirTex does).
+    flip: bool = False
+    # Longest caption in tokens, [CLS] and [SEP] included.
+    max_tokens: int = 30
+    # Size of the WordPiece vocabulary trained on the captions; unused where `tokenizer` names one.
+    vocab_size: int = 30522
+    # Directory or hub id of a ready tokenizer. "" = train one on the training captions.
+    tokenizer: str = "bert-base-uncased"
+    # Keep decoded images in memory: right for sets of a few hundred MiB, wrong for COCO.
+    cache_images: bool = False
+    # Loader processes beside the training process. 0 = load in the training process.
+    workers: int = 8
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The two encoders and the critic."""
+
+    # Any torchvision ResNet by name, or "resnet10" (one basic block a stage).
+    image_arch: str = "resnet50"
+    # Channels of the first stage; torchvision's networks have 64.
+    image_width: int = 64
+    # "imagenet" = 7x7/2 convolution and max-pool; "small" = 3x3/2 convolution, for images below ~100 px.
+    image_stem: Literal["imagenet", "small"] = "imagenet"
+    # torchvision weights ("IMAGENET1K_V2") or a .safetensors/.pth file to start from. "" = from scratch.
+    image_weights: str = ""
+    # BERT's depth, width and heads, when built from scratch.
+    text_layers: int = 12
+    text_hidden: int = 768
+    text_heads: int = 12
+    # Directory or hub id of a pretrained BERT. "" = from scratch.
+    text_weights: str = ""
+    # "pooler" = BERT's pooler over [CLS] (the paper); "mean" = mean over tokens (sentence encoders).
+    text_pool: Literal["pooler", "mean"] = "pooler"
+    # "dot" = projections and inner product (the paper); "concat" = MLP on the concatenation (ablation).
+    critic: Literal["dot", "concat"] = "dot"
+    # Width of the joint space of the dot critic.
+    units: int = 2048
+    # exp(t) at the start. None = as the objective's own paper starts it.
+    score_scale: float | None = None
+    # Learned offset of the score at the start. None = as the objective's own paper has it (JSD, InfoNCE: no offset).
+    score_bias: float | None = None
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What is maximised."""
+
+    # "jsd" = CLIP-Lite, "infonce" = CLIP, "sigmoid" = SigLIP.
+    objective: Literal["jsd", "infonce", "sigmoid"] = "jsd"
+    # Negative captions per image for "jsd": k = the captions of the next k items of the batch. 1 = the paper.
+    negatives: int = 1
+    # Weight w of prior matching in (1 - w)·(-bound) + w·prior, in [0, 1). None = the objective's own paper.
+    prior_weight: float | None = None
+    # Match the pooled image features (and the text features) to uniform noise.
+    image_prior: bool = True
+    text_prior: bool = False
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Optimiser and schedule: linear warm-up, then cosine to zero."""
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    # Peak learning rate of the image encoder.
+    image_lr: float = 0.2
+    # Peak learning rate of the text encoder and the critic.
+    text_lr: float = 1e-3
+    # Momentum of SGD.
+    momentum: float = 0.9
+    # L2 (sgd) or decoupled (adamw) decay; none on norms and biases of the text side and of the critic.
+    weight_decay: float = 1e-4
+    # Lookahead: every k steps the slow weights move by alpha towards the fast ones. k = 0: off.
+    lookahead_k: int = 5
+    lookahead_alpha: float = 0.5
+    # Steps of linear warm-up.
+    warmup_steps: int = 10_000
+    # Total gradient norm is clipped to this. 0 = never.
+    clip_norm: float = 10.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Length, batch and seed of one training run."""
+
+    # Optimiser steps.
+    steps: int = 250_000
+    # Pairs per step, over all processes.
+    batch_size: int = 1024
+    # Seed of weights, data order, crops, caption choice and noise.
+    seed: int = 0
+    # Steps between two checkpoints.
+    checkpoint_every: int = 2_000
+    # Steps between two lines of the log.
+    log_every: int = 50
+    # "auto" = bfloat16 autocast on GPUs that have it, float32 elsewhere.
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, complete: everything that can change a weight is in here.
+
+    Example:
+        >>> config = load_profile("scenes", objective="infonce", seed=1)
+        >>> config.objective.objective, config.train.seed
+        ('infonce', 1)
+    """
+
+    profile: str = "coco"
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def override(self, **overrides: Any) -> Config:
+        """Returns a copy with fields replaced by name, whichever section they live in.
+
+        Args:
+            **overrides: field name = new value.
+
+        Raises:
+            ConfigError: a name is no field of any section, or a value has the wrong type or range.
+        """
+        changed: dict[str, dict[str, Any]] = {}
+        for name, value in overrides.items():
+            if name not in _SECTION_OF:
+                raise ConfigError(_unknown(name))
+            changed.setdefault(_SECTION_OF[name], {})[name] = _checked(name, value)
+        config = replace(self, **{s: replace(getattr(self, s), **values) for s, values in changed.items()})
+        _check_ranges(config)
+        return config
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the nested dictionary that `from_dict` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Builds a config from `to_dict`'s form, checking every field as an override would be."""
+        sections = {name: entries for name, entries in values.items() if name != "profile"}
+        flat = {name: value for entries in sections.values() for name, value in entries.items()}
+        return replace(cls(), profile=values["profile"]).override(**flat)
+
+    def hash(self) -> str:
+        """Returns 12 hexadecimal digits that identify the run: equal configs, equal digits."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+_SECTIONS = {f.name: f.default_factory for f in fields(Config) if f.name != "profile"}
+_SECTION_OF = {f.name: section for section, cls in _SECTIONS.items() for f in fields(cls)}
+_TYPE_OF = {name: hint for cls in _SECTIONS.values() for name, hint in get_type_hints(cls).items()}
+_AT_LEAST = {
+    "batch_size": 2, "steps": 1, "negatives": 1, "image_size": 8, "max_tokens": 3, "log_every": 1, "checkpoint_every": 1,
+    "units": 1, "warmup_steps": 0, "workers": 0, "seed": 0, "lookahead_k": 0, "clip_norm": 0, "weight_decay": 0,
+    "image_lr": 0, "text_lr": 0, "prior_weight": 0, "color_jitter": 0, "scenes_train": 0, "scenes_eval": 0,
+}  # fmt: skip
+
+
+def load_profile(name: str, **overrides: Any) -> Config:
+    """Loads a profile by name, or from a TOML file of one's own, with fields overridden by name.
+
+    Args:
+        name: one of `profile_names()`, or the path of a `.toml` file; a file may start with `extends = "scenes"`.
+        **overrides: any field of any section, e.g. `objective="infonce", seed=1, batch_size=64`.
+
+    Returns:
+        The frozen configuration.
+
+    Raises:
+        ConfigError: unknown profile, unknown field, wrong type or value out of range; the message names the field.
+    """
+    return replace(_read(name), profile=Path(name).stem).override(**overrides)
+
+
+def profile_names() -> list[str]:
+    """Returns the names of the profiles that come with the package."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def _read(name: str) -> Config:
+    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
+    if not path.is_file():
+        raise ConfigError(f"unknown profile {name!r}; known: {', '.join(profile_names())}, or the path of a .toml file")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    config = _read(values.pop("extends")) if "extends" in values else Config()
+    for section, entries in values.items():
+        if section not in _SECTIONS:
+            raise ConfigError(f"{path}: unknown section [{section}]; the sections are: {', '.join(_SECTIONS)}")
+        for key in entries:
+            if _SECTION_OF.get(key) != section:
+                raise ConfigError(f"{path}, [{section}]: {_unknown(key)}")
+        config = config.override(**entries)
+    return config
+
+
+def _unknown(name: str) -> str:
+    if name in _SECTION_OF:
+        return f"field {name!r} belongs in [{_SECTION_OF[name]}]"
+    close = difflib.get_close_matches(name, _SECTION_OF, n=3, cutoff=0.4)
+    return f"unknown field {name!r}" + (f"; did you mean {' or '.join(map(repr, close))}?" if close else "")
+
+
+def _checked(name: str, value: Any) -> Any:
+    hint = _TYPE_OF[name]
+    if get_origin(hint) is Literal:
+        if value in get_args(hint):
+            return value
+        raise ConfigError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, get_args(hint)))}")
+    allowed = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if float in allowed and type(value) is int:
+        return float(value)
+    if type(value) not in allowed:  # type(), not isinstance: True is no integer here
+        expected = " or ".join("None" if t is type(None) else t.__name__ for t in allowed)
+        raise ConfigError(f"{name}: got {value!r} ({type(value).__name__}), expected {expected}")
+    return value
+
+
+def _check_ranges(config: Config) -> None:
+    values = {name: getattr(getattr(config, section), name) for name, section in _SECTION_OF.items()}
+    for name, least in _AT_LEAST.items():
+        if values[name] is not None and values[name] < least:
+            raise ConfigError(f"{name}: got {values[name]}, expected at least {least}")
+    for name in ("train_fraction", "crop_scale"):
+        if not 0 < values[name] <= 1:
+            raise ConfigError(f"{name}: got {values[name]}, expected a share in (0, 1]")
+    if values["negatives"] >= values["batch_size"]:
+        raise ConfigError(f"negatives: got {values['negatives']}, expected fewer than batch_size = {values['batch_size']}")

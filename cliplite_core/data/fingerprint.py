@@ -1,0 +1,26 @@
+"""A short name for the exact data behind a result."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+SAMPLE_EVERY = 64  # hashing the contents of one file in 64 keeps COCO at a few seconds
+
+
+def fingerprint(folder: Path) -> str:
+    """Hashes a data set: names and sizes of all files, contents of every 64th in name order.
+
+    Args:
+        folder: the data set's folder.
+
+    Returns:
+        16 hexadecimal digits; a renamed, added, removed, resized or (with luck) edited file changes them.
+    """
+    digest = hashlib.sha256()
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for position, path in enumerate(files):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        if position % SAMPLE_EVERY == 0:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]

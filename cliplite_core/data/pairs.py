@@ -1,0 +1,125 @@
+"""Image–caption pairs for training and evaluation, every random draw a function of (seed, epoch, index)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms import v2
+from transformers import PreTrainedTokenizerFast
+
+from cliplite_core.config import DataConfig
+from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.transforms import swap_sides, train_transform
+
+
+def read_image(path: Path) -> Tensor:
+    """Decodes an image file to uint8 RGB (3, H, W), upright as its EXIF tag says, transparency on white.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is no image, or is cut short; the message names it.
+    """
+    try:
+        with Image.open(path) as image:
+            image = ImageOps.exif_transpose(image)
+            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            return v2.functional.pil_to_tensor(image.convert("RGB"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} not found, though the caption file names it") from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: cannot be decoded as an image ({error}); replace the file or drop its row") from error
+
+
+class CaptionPairs(Dataset):
+    """Augmented images, each with one of its captions drawn at random (paper, section 4.1).
+
+    Items are asked for by (epoch, index): the crop, the flip and the caption of an item depend on nothing but
+    (seed, epoch, index), so neither the number of workers nor a resume changes the data.
+
+    Args:
+        images: the captioned images of one split.
+        config: crop, jitter, flip, size and cache.
+        seed: the run's seed.
+    """
+
+    def __init__(self, images: Sequence[CaptionedImage], config: DataConfig, seed: int) -> None:
+        self.images, self.seed, self.flip = images, seed, config.flip
+        self.transform = train_transform(config.image_size, config.crop_scale, config.color_jitter)
+        self.read = lru_cache(maxsize=None)(read_image) if config.cache_images else read_image
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, str]:
+        epoch, index = key
+        item = self.images[index]
+        rng = np.random.default_rng([self.seed, epoch, index])
+        caption = item.captions[rng.integers(len(item.captions))]
+        image = self.read(item.path)
+        if self.flip and rng.random() < 0.5:
+            image, caption = image.flip(-1), swap_sides(caption)
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator: borrow it
+            torch.manual_seed(int(rng.integers(2**31)))
+            return self.transform(image), caption
+
+
+class PairBatches(Sampler[list[tuple[int, int]]]):
+    """The endless order of training: a fresh permutation each epoch, cut into batches, from any step on.
+
+    Args:
+        size: number of items of the split.
+        batch_size: items per step over all processes.
+        seed: the run's seed.
+        start: the step to begin at, so that a resumed run sees what it would have seen.
+        rank, world: this process takes every `world`-th item of each batch, from `rank` on.
+
+    Raises:
+        ValueError: the split has fewer items than one batch, or the batch does not divide over the processes.
+    """
+
+    def __init__(self, size: int, batch_size: int, seed: int, start: int = 0, rank: int = 0, world: int = 1) -> None:
+        if size < batch_size:
+            raise ValueError(f"batch_size: got {batch_size}, expected at most the {size} images of the training split")
+        if batch_size % world:
+            raise ValueError(f"batch_size: got {batch_size}, expected a multiple of the {world} processes")
+        self.size, self.batch_size, self.seed, self.start = size, batch_size, seed, start
+        self.rank, self.world = rank, world
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        per_epoch = self.size // self.batch_size
+        step = self.start
+        while True:
+            epoch = step // per_epoch
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
+            for step in range(step, (epoch + 1) * per_epoch):
+                first = (step % per_epoch) * self.batch_size
+                batch = order[first : first + self.batch_size][self.rank :: self.world]
+                yield [(epoch, int(index)) for index in batch]
+            step += 1
+
+
+def pair_loader(
+    pairs: CaptionPairs, batches: PairBatches, tokenizer: PreTrainedTokenizerFast, workers: int = 0
+) -> DataLoader:
+    """Returns an endless loader of (images (B, 3, H, W) float32, tokens {input_ids, attention_mask} (B, L) int64)."""
+
+    def collate(items: list[tuple[Tensor, str]]) -> tuple[Tensor, dict[str, Tensor]]:
+        images, captions = zip(*items, strict=True)
+        return torch.stack(images), tokenize(tokenizer, captions)
+
+    return DataLoader(pairs, batch_sampler=batches, collate_fn=collate, num_workers=workers, pin_memory=torch.cuda.is_available())
+
+
+def tokenize(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str]) -> dict[str, Tensor]:
+    """Returns `input_ids` and `attention_mask` of the captions: (B, L) int64, L <= the tokenizer's max_tokens."""
+    encoded = tokenizer(list(captions), padding=True, truncation=True, return_tensors="pt")
+    return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}

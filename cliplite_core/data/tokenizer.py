@@ -1,0 +1,66 @@
+"""Captions to token ids: a WordPiece tokenizer trained on the captions, or a ready one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+
+
+def caption_normalizer() -> normalizers.Normalizer:
+    """Returns the paper's caption clean-up: lower case, accents stripped, punctuation to blanks.
+
+    Example:
+        >>> caption_normalizer().normalize_str("Two café-goers, laughing!").split()
+        ['two', 'cafe', 'goers', 'laughing']
+    """
+    steps = [normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()]
+    return normalizers.Sequence([*steps, normalizers.Replace(Regex(r"[\p{P}\p{S}]+"), " "), normalizers.Strip()])
+
+
+def train_wordpiece(captions: Iterable[str], vocab_size: int, max_tokens: int = 30) -> PreTrainedTokenizerFast:
+    """Trains a WordPiece tokenizer, BERT's kind, on captions; the same captions give the same vocabulary.
+
+    Args:
+        captions: the training captions.
+        vocab_size: size of the vocabulary, the five special tokens included.
+        max_tokens: captions are cut to this many tokens, [CLS] and [SEP] included.
+
+    Returns:
+        A tokenizer that `transformers` saves and loads.
+
+    Raises:
+        ValueError: there is no caption.
+    """
+    captions = list(captions)
+    if not captions:
+        raise ValueError("no captions to train the tokenizer on")
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = caption_normalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size, special_tokens=list(SPECIAL.values()), show_progress=False
+    )
+    tokenizer.train_from_iterator(captions, trainer)
+    cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens, **SPECIAL)
+
+
+def load_tokenizer(name: str, max_tokens: int) -> PreTrainedTokenizerFast:
+    """Loads a ready tokenizer with the paper's caption clean-up in front of its own.
+
+    Args:
+        name: directory or hub id, e.g. "bert-base-uncased".
+        max_tokens: captions are cut to this many tokens.
+
+    Returns:
+        The tokenizer.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=max_tokens)
+    backend = tokenizer.backend_tokenizer
+    backend.normalizer = normalizers.Sequence([caption_normalizer(), backend.normalizer])
+    return tokenizer

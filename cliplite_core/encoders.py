@@ -1,0 +1,158 @@
+"""The two encoders: a torchvision ResNet for images, a transformers BERT for captions (paper, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model, list_models
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from transformers import BertConfig, BertModel
+
+_BLOCKS = {
+    "resnet10": (BasicBlock, [1, 1, 1, 1]),
+    "resnet18": (BasicBlock, [2, 2, 2, 2]),
+    "resnet34": (BasicBlock, [3, 4, 6, 3]),
+    "resnet50": (Bottleneck, [3, 4, 6, 3]),
+    "resnet101": (Bottleneck, [3, 4, 23, 3]),
+    "resnet152": (Bottleneck, [3, 8, 36, 3]),
+}
+
+
+class _ScaledResNet(ResNet):
+    """torchvision's ResNet with `width` instead of 64 channels in the first stage."""
+
+    def __init__(self, arch: str, width: int) -> None:
+        self.width = width
+        block, layers = _BLOCKS[arch]
+        super().__init__(block, layers, num_classes=1)
+        self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.fc = nn.Linear(8 * width * block.expansion, 1)
+
+    def _make_layer(self, block, planes, blocks, stride=1, dilate=False) -> nn.Sequential:
+        if planes == 64:  # the first of the four stages: torchvision sets 64 input channels before it
+            self.inplanes = self.width
+        return super()._make_layer(block, planes * self.width // 64, blocks, stride, dilate)
+
+
+class ImageEncoder(nn.Module):
+    """A ResNet without its classifier: images to pooled features (paper, section 3.1: ResNet-50 from scratch).
+
+    Args:
+        arch: any torchvision ResNet by name (`resnet18`, `resnet50`, `wide_resnet50_2`, …) or `resnet10`.
+        width: channels of the first stage; the pooled features have 8 (basic) or 32 (bottleneck) times as many.
+        stem: "imagenet" = 7x7/2 convolution + max-pool; "small" = 3x3/2 convolution for images below ~100 px.
+        weights: torchvision weights by name, e.g. "IMAGENET1K_V2". "" = random initialisation.
+
+    Raises:
+        ValueError: unknown architecture, or a width or weights the architecture does not come with.
+
+    Example:
+        >>> encoder = ImageEncoder("resnet10", width=16, stem="small")
+        >>> encoder(torch.zeros(2, 3, 32, 32)).shape, encoder.feature_map(torch.zeros(2, 3, 32, 32)).shape
+        (torch.Size([2, 128]), torch.Size([2, 128, 2, 2]))
+    """
+
+    def __init__(self, arch: str = "resnet50", width: int = 64, stem: str = "imagenet", weights: str = "") -> None:
+        super().__init__()
+        backbone = _build_resnet(arch, width, weights)
+        self.dim: int = backbone.fc.in_features
+        if stem == "small":
+            backbone.conv1 = nn.Conv2d(3, width, kernel_size=3, stride=2, padding=1, bias=False)
+            backbone.maxpool = nn.Identity()
+        elif stem != "imagenet":
+            raise ValueError(f"stem: got {stem!r}, expected 'imagenet' or 'small'")
+        backbone.fc = nn.Identity()
+        self.backbone = backbone
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """Returns the last convolution map, what Grad-CAM explains: (B, 3, H, W) -> (B, D, h, w), >= 0."""
+        net = self.backbone
+        x = net.maxpool(net.relu(net.bn1(net.conv1(images))))  # shape: (B, width, H/2 or H/4, ·)
+        return net.layer4(net.layer3(net.layer2(net.layer1(x))))  # shape: (B, D, h, w)
+
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """Returns the global average of a map: (B, D, h, w) -> (B, D)."""
+        return feature_map.mean(dim=(2, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Returns pooled features: (B, 3, H, W) ImageNet-normalised floats -> (B, D)."""
+        return self.pool(self.feature_map(images))
+
+
+def _build_resnet(arch: str, width: int, weights: str) -> ResNet:
+    known = sorted({name for name in list_models() if "resnet" in name or "resnext" in name} | set(_BLOCKS))
+    if arch not in known or "quantized" in arch:
+        raise ValueError(f"image_arch: got {arch!r}, expected one of {', '.join(known)}")
+    if arch in list_models() and width == 64:
+        return get_model(arch, weights=weights or None)
+    if weights:
+        raise ValueError(f"image_weights: {weights!r} fits the standard {arch}, not image_width = {width}")
+    if arch not in _BLOCKS or width % 8:
+        raise ValueError(f"image_width: got {width} for {arch}, expected 64, or a multiple of 8 for {', '.join(_BLOCKS)}")
+    return _ScaledResNet(arch, width)
+
+
+class TextEncoder(nn.Module):
+    """A BERT encoder: token ids to one vector a caption (paper, section 3.1: BERT-base, pooler output).
+
+    Args:
+        vocab_size: size of the tokenizer's vocabulary.
+        layers, hidden, heads: BERT's depth, width and attention heads; the feed-forward layer is 4 x hidden.
+        max_tokens: longest caption in tokens.
+        weights: directory or hub id of a pretrained BERT; then the sizes above are the checkpoint's own.
+        pool: "pooler" = tanh(linear([CLS])); "mean" = mean over the tokens of the caption (sentence encoders).
+        bert_config: a ready configuration in place of the sizes, as a saved model brings one.
+
+    Example:
+        >>> encoder = TextEncoder(vocab_size=100, layers=1, hidden=32, heads=2)
+        >>> ids = torch.ones(2, 5, dtype=torch.long)
+        >>> encoder({"input_ids": ids, "attention_mask": ids}).shape
+        torch.Size([2, 32])
+    """
+
+    def __init__(
+        self,
+        vocab_size: int = 30522,
+        layers: int = 12,
+        hidden: int = 768,
+        heads: int = 12,
+        max_tokens: int = 30,
+        weights: str = "",
+        pool: str = "pooler",
+        bert_config: BertConfig | None = None,
+    ) -> None:
+        super().__init__()
+        if pool not in ("pooler", "mean"):
+            raise ValueError(f"text_pool: got {pool!r}, expected 'pooler' or 'mean'")
+        with_pooler = pool == "pooler"
+        if bert_config is None and weights:
+            self.bert = BertModel.from_pretrained(weights, add_pooling_layer=with_pooler)
+        else:
+            bert_config = bert_config or BertConfig(
+                vocab_size=vocab_size,
+                num_hidden_layers=layers,
+                hidden_size=hidden,
+                num_attention_heads=heads,
+                intermediate_size=4 * hidden,
+                max_position_embeddings=max(64, max_tokens),
+            )
+            self.bert = BertModel(bert_config, add_pooling_layer=with_pooler)
+        self.dim: int = self.bert.config.hidden_size
+
+    def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """Returns one vector a caption.
+
+        Args:
+            tokens: `input_ids` and `attention_mask`, both int64 of shape (B, L).
+
+        Returns:
+            (B, E) floats; in (-1, 1) for the pooler.
+        """
+        output = self.bert(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+        if self.bert.pooler is not None:
+            return output.pooler_output  # shape: (B, E)
+        mask = tokens["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)  # shape: (B, L, 1)
+        return (output.last_hidden_state * mask).sum(dim=1) / mask.sum(dim=1)  # shape: (B, E)

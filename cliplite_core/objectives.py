@@ -1,0 +1,124 @@
+"""The bounds that pretraining maximises, as pure functions of critic scores, and the prior-matching loss it adds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def jsd_bound(positive: Tensor, negative: Tensor) -> Tensor:
+    """The paper's objective, a Jensen–Shannon bound: E_joint[-softplus(-T)] - E_marginals[softplus(T)] (eq. 3).
+
+    With the optimal critic T* = log p(x,y) / (p(x) p(y)) it reaches 2·JSD(joint ‖ marginals) - 2·log 2, in
+    [-2·log 2, 0]: it *ranks* dependence, it is not mutual information in nats. Every positive needs only k >= 1
+    negatives, so a batch costs O(B·k) scores (f-GAN: Nowozin 2016; Deep InfoMax: Hjelm 2019).
+
+    Args:
+        positive: (B,) scores of true pairs, any float dtype; summed in float32.
+        negative: (B,) or (B, k) scores of mismatched pairs.
+
+    Returns:
+        Scalar float32 <= 0, to be maximised.
+
+    Raises:
+        ValueError: fewer than two pairs (there is no other caption to borrow), or shapes that do not belong together.
+
+    Example:
+        >>> jsd_bound(torch.zeros(4), torch.zeros(4))  # a critic that knows nothing: -2 log 2
+        tensor(-1.3863)
+    """
+    if positive.ndim != 1 or negative.ndim not in (1, 2) or len(positive) != len(negative):
+        raise ValueError(f"got scores {tuple(positive.shape)} and {tuple(negative.shape)}, expected (B,) and (B,) or (B, k)")
+    _needs_two(len(positive))
+    return -F.softplus(-positive.float()).mean() - F.softplus(negative.float()).mean()
+
+
+def infonce_bound(scores: Tensor) -> Tensor:
+    """CLIP's objective: log B - (symmetric cross-entropy of each pair against its row and its column).
+
+    A lower bound of mutual information that can never exceed log B, B being the number of candidates
+    (van den Oord 2018; Radford 2021).
+
+    Args:
+        scores: (B, B), scores[i, j] of image i with caption j; the true pairs on the diagonal.
+
+    Returns:
+        Scalar float32 <= log B in nats, to be maximised.
+
+    Raises:
+        ValueError: not square, or fewer than two pairs.
+
+    Example:
+        >>> infonce_bound(torch.zeros(4, 4))  # a critic that knows nothing: 0 nats
+        tensor(0.)
+    """
+    scores = _square(scores)
+    labels = torch.arange(len(scores), device=scores.device)
+    loss = (F.cross_entropy(scores, labels) + F.cross_entropy(scores.T, labels)) / 2
+    return math.log(len(scores)) - loss
+
+
+def sigmoid_bound(scores: Tensor) -> Tensor:
+    """SigLIP's objective: the mean over images of sum_j log sigmoid(z_ij · scores_ij), z = 1 on the diagonal, -1 off it.
+
+    JSD with all B - 1 negatives and a *sum* where JSD has the mean over them (Zhai 2023, eq. 1).
+
+    Args:
+        scores: (B, B), scores[i, j] of image i with caption j; the true pairs on the diagonal.
+
+    Returns:
+        Scalar float32 <= 0, to be maximised.
+
+    Raises:
+        ValueError: not square, or fewer than two pairs.
+    """
+    scores = _square(scores)
+    signs = 2 * torch.eye(len(scores), device=scores.device) - 1  # shape: (B, B)
+    return F.logsigmoid(signs * scores).sum(dim=1).mean()
+
+
+def prior_matching_loss(noise_logits: Tensor, feature_logits: Tensor) -> Tensor:
+    """Prior matching: -E_noise[log D] - E_features[log(1 - D)], with D = sigmoid(logit) (paper, section 3.3).
+
+    Written with softplus: -log(sigmoid(l)) = softplus(-l), -log(1 - sigmoid(l)) = softplus(l), finite for every l.
+
+    Args:
+        noise_logits: (B,) logits of the discriminator on uniform noise.
+        feature_logits: (B,) logits of the discriminator on features.
+
+    Returns:
+        Scalar float32 >= 0, to be minimised.
+    """
+    return F.softplus(-noise_logits.float()).mean() + F.softplus(feature_logits.float()).mean()
+
+
+@dataclass(frozen=True)
+class ObjectiveStart:
+    """How an objective's own paper starts its critic, and whether it matches priors; a config may say otherwise."""
+
+    score_scale: float
+    score_bias: float | None
+    prior_weight: float
+
+
+OBJECTIVE_STARTS = {
+    "jsd": ObjectiveStart(score_scale=1 / 0.07, score_bias=None, prior_weight=0.1),
+    "infonce": ObjectiveStart(score_scale=1 / 0.07, score_bias=None, prior_weight=0.0),
+    "sigmoid": ObjectiveStart(score_scale=10.0, score_bias=-10.0, prior_weight=0.0),
+}
+
+
+def _needs_two(pairs: int) -> None:
+    if pairs < 2:
+        raise ValueError(f"got a batch of {pairs}, expected at least 2: the negative is another item's caption")
+
+
+def _square(scores: Tensor) -> Tensor:
+    if scores.ndim != 2 or scores.shape[0] != scores.shape[1]:
+        raise ValueError(f"scores: got shape {tuple(scores.shape)}, expected (B, B)")
+    _needs_two(len(scores))
+    return scores.float()

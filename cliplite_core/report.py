@@ -1,0 +1,170 @@
+"""The results contract: an experiment ends by writing one JSON file, and tables are made from those files alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+from cliplite_core.config import Config
+from cliplite_core.data.fingerprint import fingerprint
+from cliplite_core.data.sources import data_folder
+from cliplite_core.workspace import PROJECT, results_directory
+
+PACKAGES = ("torch", "torchvision", "transformers", "tokenizers", "scikit-learn", "numpy", "pandas")
+
+
+def row(metric: str, values: Sequence[float], *, n: int, unit: str = "%", chance: float | None = None, **labels: Any) -> dict:
+    """One measured quantity: a value per seed, with mean and 95 % interval.
+
+    Args:
+        metric: its name, e.g. "image_to_text R@5".
+        values: one a seed, in `unit`.
+        n: number of test items behind each value.
+        unit: "%", "images/s", "rank", …
+        chance: what guessing gives, in `unit`; None where that has no meaning.
+        **labels: what the row is about, e.g. `objective="jsd"`.
+
+    Returns:
+        A row for `write_metrics`. `ci95` is half the width of the interval, t · s / sqrt(seeds); None for one seed.
+
+    Example:
+        >>> row("R@5", [10.0, 12.0, 14.0], n=500, objective="jsd")["ci95"]
+        4.97
+    """
+    values = [round(float(value), 4) for value in values]
+    half = None
+    if len(values) > 1:
+        half = round(float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)), 2)
+    return {**labels, "metric": metric, "unit": unit, "n": n, "chance": chance, "values": values,
+            "mean": round(float(np.mean(values)), 4), "ci95": half}  # fmt: skip
+
+
+def write_metrics(name: str, config: Config, rows: Sequence[Mapping[str, Any]], seconds: float, **parameters: Any) -> Path:
+    """Writes `results/PROFILE/metrics/NAME.json`, by a temporary name.
+
+    Args:
+        name: the experiment, e.g. "retrieval".
+        config: the profile behind it; its hash and its data's fingerprint go into the file.
+        rows: from `row`.
+        seconds: wall time of the experiment.
+        **parameters: the notebook's parameters, e.g. `seeds=3`.
+
+    Returns:
+        The file's path.
+    """
+    content = {
+        "name": name,
+        "profile": config.profile,
+        "parameters": parameters,
+        "rows": list(rows),
+        "config_hash": config.hash(),
+        "data_fingerprint": fingerprint(data_folder(config)),
+        "git_commit": _git_commit(),
+        "packages": {package: version(package) for package in PACKAGES},
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU ({platform.machine()})",
+        "wall_seconds": round(seconds, 1),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return write_text(results_directory(config.profile) / "metrics" / f"{name}.json", json.dumps(content, indent=1) + "\n")
+
+
+def read_metrics(name: str, profile: str) -> pd.DataFrame:
+    """Reads the rows of one experiment as a table.
+
+    Args:
+        name: the experiment.
+        profile: the profile; a table never mixes two.
+
+    Returns:
+        One line a row, columns as `row` names them.
+
+    Raises:
+        FileNotFoundError: the experiment has not been run for this profile; the message says how.
+    """
+    return pd.DataFrame(_read(name, profile)["rows"])
+
+
+def read_provenance(name: str, profile: str) -> dict[str, Any]:
+    """Reads how one experiment was made, for a table: parameters, hashes, device and wall time.
+
+    Args:
+        name: the experiment.
+        profile: the profile.
+    """
+    content = _read(name, profile)
+    return {
+        "experiment": name,
+        "seeds": content["parameters"].get("seeds", "–"),
+        "config": content["config_hash"],
+        "data": content["data_fingerprint"],
+        "commit": content["git_commit"][:10],
+        "torch": content["packages"]["torch"],
+        "device": content["device"],
+        "seconds": content["wall_seconds"],
+    }
+
+
+def save_table(table: pd.DataFrame, name: str, profile: str) -> pd.DataFrame:
+    """Writes `results/PROFILE/tables/NAME` as .csv, .md and .tex and returns the table, for display.
+
+    Args:
+        table: one line a method, formatted cells; missing cells print as "–".
+        name: file name without ending.
+        profile: the profile.
+    """
+    folder, filled = results_directory(profile) / "tables", table.astype(object).fillna("–")
+    write_text(folder / f"{name}.csv", filled.to_csv(index=False))
+    write_text(folder / f"{name}.md", filled.to_markdown(index=False, disable_numparse=True) + "\n")
+    latex = filled.rename(columns=_latex).map(_latex).to_latex(index=False, column_format="l" * filled.shape[1])
+    write_text(folder / f"{name}.tex", latex)
+    return filled
+
+
+def interval(mean: float, ci95: float | None, digits: int = 1) -> str:
+    """Formats a mean with its interval.
+
+    Example:
+        >>> interval(12.345, 0.61), interval(12.345, None)
+        ('12.3 ± 0.6', '12.3')
+    """
+    return f"{mean:.{digits}f}" + ("" if ci95 is None or np.isnan(ci95) else f" ± {ci95:.{digits}f}")
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Writes a text file by a temporary name, so that a reader or a kill never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def _read(name: str, profile: str) -> dict[str, Any]:
+    path = results_directory(profile) / "metrics" / f"{name}.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} not found; make it with: make results PROFILE={profile}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _latex(text: Any) -> str:
+    return str(text).replace("\\", r"\textbackslash ").replace("%", r"\%").replace("_", r"\_").replace("±", r"$\pm$").replace("→", r"$\to$").replace("&", r"\&")
+
+
+def _git_commit() -> str:
+    try:
+        return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=PROJECT, text=True, stderr=subprocess.DEVNULL).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "no git checkout"

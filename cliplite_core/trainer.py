@@ -1,0 +1,163 @@
+"""The one training loop, for every objective: checkpoints are atomic, a resumed run equals an unbroken one."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from numpy.random import SeedSequence
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformers import get_cosine_schedule_with_warmup
+
+from cliplite_core.config import Config
+from cliplite_core.optim import build_optimizer
+from cliplite_core.pretraining import Pretraining
+
+Batch = tuple[Tensor, dict[str, Tensor]]
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss became infinite or NaN; the message says when, and where the state before that step was saved."""
+
+
+class Trainer:
+    """Trains a `Pretraining` for `config.train.steps` steps, logging to JSONL and checkpointing as it goes.
+
+    Args:
+        pretraining: the model with its objective.
+        batches: given the step to start from, returns endless batches (images, tokens) of this process.
+        config: the run's configuration.
+        directory: where `log.jsonl` and `state.pt` are written; an existing `state.pt` is resumed.
+        callbacks: called as `callback(trainer)` before the first and after every step.
+
+    Attributes:
+        step: optimiser steps taken so far.
+        resumed_from: the step of the checkpoint this process went on from, 0 for a fresh start.
+        accelerator: device, precision and processes.
+    """
+
+    def __init__(
+        self,
+        pretraining: Pretraining,
+        batches: Callable[[int], Iterable[Batch]],
+        config: Config,
+        directory: Path,
+        callbacks: Sequence[Callable[[Trainer], None]] = (),
+    ) -> None:
+        self.accelerator = Accelerator(mixed_precision=mixed_precision(config.train.precision))
+        self.pretraining, self.batches, self.config = pretraining, batches, config.train
+        self.directory, self.callbacks = directory, callbacks
+        self.step = self.resumed_from = 0
+        pretraining.to(self.accelerator.device, memory_format=torch.channels_last)
+        self.module = self.accelerator.prepare(pretraining)
+        self.optimizer = build_optimizer(pretraining, config.optim)
+        self.schedule = get_cosine_schedule_with_warmup(self.optimizer, config.optim.warmup_steps, self.config.steps)
+        self.clip_norm = config.optim.clip_norm or math.inf
+
+    def fit(self) -> None:
+        """Runs from the last checkpoint, or from the start, to the last step.
+
+        Raises:
+            NonFiniteLoss: the loss is not a finite number; the weights before that step are in `diverged.pt`.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        self.module.train()
+        batches = iter(self.batches(self.step))
+        steps, size = self.config.steps, self.config.batch_size
+        bar = tqdm(total=steps, initial=self.step, unit="step", disable=None if self.accelerator.is_main_process else True)
+        if self.step == 0:
+            self._notify()
+        logged_at, logged_step = time.perf_counter(), self.step
+        while self.step < steps:
+            metrics = self._train_step(next(batches))
+            self.step += 1
+            bar.update()
+            if self.step % self.config.log_every == 0 or self.step == steps:
+                now = time.perf_counter()
+                rate = (self.step - logged_step) * size / (now - logged_at)
+                self.log("train", **metrics, samples=self.step * size, images_per_second=rate)
+                bar.set_postfix(bound=f"{metrics['bound']:.3f}", refresh=False)
+                logged_at, logged_step = now, self.step
+            self._notify()
+            if self.step % self.config.checkpoint_every == 0 and self.step < steps:
+                self._save("state.pt")
+        bar.close()
+        self.module.eval()
+
+    def _train_step(self, batch: Batch) -> dict[str, float]:
+        device = self.accelerator.device
+        # Dropout and prior noise follow from (seed, step, process): a resume needs no generator state.
+        torch.manual_seed(int(SeedSequence([self.config.seed, self.step, self.accelerator.process_index]).generate_state(1)[0]))
+        images = batch[0].to(device, non_blocking=True, memory_format=torch.channels_last)
+        output = self.module(images, {name: ids.to(device, non_blocking=True) for name, ids in batch[1].items()})
+        if not math.isfinite(output["loss"].item()):
+            self._save("diverged.pt")
+            rates = ", ".join(f"{rate:.3g}" for rate in self.schedule.get_last_lr())
+            raise NonFiniteLoss(
+                f"the loss is {output['loss'].item()} at step {self.step + 1} (learning rates {rates}); the state before it "
+                f"is in {self.directory / 'diverged.pt'}. Lower image_lr or text_lr, or lengthen warmup_steps"
+            )
+        self.accelerator.backward(output["loss"])
+        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        rate = self.schedule.get_last_lr()[0]
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        means = {name: value.mean().item() for name, value in output.items()}
+        return {**means, "gradient_norm": norm.item(), "learning_rate": rate}
+
+    def log(self, kind: str, **values: Any) -> None:
+        """Appends one line to `log.jsonl`: {"kind": kind, "step": …, **values}."""
+        if self.accelerator.is_main_process:
+            with (self.directory / "log.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, "step": self.step, **values}) + "\n")
+
+    def _notify(self) -> None:
+        for callback in self.callbacks:
+            callback(self)
+
+    def _save(self, name: str) -> None:
+        """Writes to a temporary name, then renames: a kill at any moment leaves the old or the new checkpoint whole."""
+        if not self.accelerator.is_main_process:
+            return
+        state = {
+            "step": self.step,
+            "pretraining": self.pretraining.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        torch.save(state, self.directory / f"{name}.tmp")
+        os.replace(self.directory / f"{name}.tmp", self.directory / name)
+
+    def _resume(self) -> None:
+        path, log = self.directory / "state.pt", self.directory / "log.jsonl"
+        if path.exists():
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            self.pretraining.load_state_dict(state["pretraining"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.step = self.resumed_from = state["step"]
+        if log.exists() and self.accelerator.is_main_process:
+            lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+            log.write_text("".join(line for line in lines if _logged_before(line, self.step)), encoding="utf-8")
+
+
+def _logged_before(line: str, step: int) -> bool:
+    """Whether a log line was written by the time of a checkpoint; a line cut short by a kill was not."""
+    return step > 0 and line.endswith("\n") and json.loads(line)["step"] <= step
+
+
+def mixed_precision(precision: str) -> str:
+    """Returns accelerate's name for a precision: "auto" is bfloat16 only where the GPU computes in it."""
+    if precision == "auto":
+        return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    return {"float32": "no", "bfloat16": "bf16"}[precision]
