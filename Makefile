@@ -17,8 +17,11 @@ results: .venv/.installed
 	TQDM_DISABLE=1 $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE) seeds=$(SEEDS)
 	@$(BIN)/python -m cliplite_core.summary $(PROFILE)
 
+# Unit tests with coverage first; then every notebook again, its checked outputs compared, on the runs of `smoke`.
 test: .venv/.installed lint
-	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered -n 2 --dist loadfile
+	$(MAKE) results PROFILE=smoke
+	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
+	TQDM_DISABLE=1 $(BIN)/pytest notebooks --nbval-lax --nbval-current-env -n 2 --dist loadfile
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks

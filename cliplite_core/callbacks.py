@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ScoreSnapshots:
-    """Logs the scores of held-out pairs at the start, at 1, 3, 10, 30 % and at the end of training.
+    """Logs the scores of held-out pairs at the start, at 3, 10, 30 % and at the end of training.
 
     Args:
         images: the validation split; its first `pairs` images with their first captions are used.
@@ -28,7 +28,7 @@ class ScoreSnapshots:
     def __init__(self, images: Sequence[CaptionedImage], config: Config, pairs: int = 256) -> None:
         self.images = images[:pairs]
         steps = config.train.steps
-        self.at = sorted({0, steps, *(round(share * steps) for share in (0.01, 0.03, 0.1, 0.3))})
+        self.at = sorted({0, steps, *(round(share * steps) for share in (0.03, 0.1, 0.3))})
 
     @torch.no_grad()
     def __call__(self, trainer: Trainer) -> None:

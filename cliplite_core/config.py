@@ -81,6 +81,8 @@ class ModelConfig:
     text_layers: int = 12
     text_hidden: int = 768
     text_heads: int = 12
+    # BERT's dropout, on hidden states and attention, when built from scratch.
+    text_dropout: float = 0.1
     # Directory or hub id of a pretrained BERT. "" = from scratch.
     text_weights: str = ""
     # "pooler" = BERT's pooler over [CLS] (the paper); "mean" = mean over tokens (sentence encoders).
@@ -151,8 +153,28 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class EvaluationConfig:
+    """What the trained models are measured on: paths below the data root. "" = the profile does not measure it."""
+
+    # Zero-shot naming: a folder of one folder of images per class (05), and one with a natural shift.
+    zero_shot: str = "cifar10/test"
+    zero_shot_shift: str = ""
+    # Multi-label linear classification: a VOCdevkit year (02).
+    voc: str = "VOCdevkit/VOC2007"
+    # Single-label linear classification and finetuning: ImageFolders `train` and `val` below this (03).
+    probe: str = "imagenet"
+    # Grounding: COCO instances and their images, and referring expressions on them (06).
+    boxes: str = "coco/annotations/instances_{split}2017.json"
+    box_images: str = "coco/{split}2017"
+    refs: str = ""
+    # Bias removal: a COCO captions file on images of people, and the images (07).
+    people: str = "coco/annotations/captions_val2017.json"
+    people_images: str = "coco/val2017"
+
+
+@dataclass(frozen=True)
 class Config:
-    """One run, complete: everything that can change a weight is in here.
+    """One run, complete: everything that can change a weight, and what its models are measured on.
 
     Example:
         >>> config = load_profile("scenes", objective="infonce", seed=1)
@@ -166,6 +188,7 @@ class Config:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def override(self, **overrides: Any) -> Config:
         """Returns a copy with fields replaced by name, whichever section they live in.
@@ -197,8 +220,9 @@ class Config:
         return replace(cls(), profile=values["profile"]).override(**flat)
 
     def hash(self) -> str:
-        """Returns 12 hexadecimal digits that identify the run: equal configs, equal digits."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        """Returns 12 hexadecimal digits that identify the training: equal but for `evaluation`, equal digits."""
+        training = {name: section for name, section in self.to_dict().items() if name != "evaluation"}
+        return hashlib.sha256(json.dumps(training, sort_keys=True).encode()).hexdigest()[:12]
 
 
 _SECTIONS = {f.name: f.default_factory for f in fields(Config) if f.name != "profile"}

@@ -103,6 +103,7 @@ class TextEncoder(nn.Module):
         layers, hidden, heads: BERT's depth, width and attention heads; the feed-forward layer is 4 x hidden.
         max_tokens: longest caption in tokens.
         weights: directory or hub id of a pretrained BERT; then the sizes above are the checkpoint's own.
+        dropout: on hidden states and attention.
         pool: "pooler" = tanh(linear([CLS])); "mean" = mean over the tokens of the caption (sentence encoders).
         bert_config: a ready configuration in place of the sizes, as a saved model brings one.
 
@@ -122,6 +123,7 @@ class TextEncoder(nn.Module):
         max_tokens: int = 30,
         weights: str = "",
         pool: str = "pooler",
+        dropout: float = 0.1,
         bert_config: BertConfig | None = None,
     ) -> None:
         super().__init__()
@@ -138,6 +140,8 @@ class TextEncoder(nn.Module):
                 num_attention_heads=heads,
                 intermediate_size=4 * hidden,
                 max_position_embeddings=max(64, max_tokens),
+                hidden_dropout_prob=dropout,
+                attention_probs_dropout_prob=dropout,
             )
             self.bert = BertModel(bert_config, add_pooling_layer=with_pooler)
         self.dim: int = self.bert.config.hidden_size

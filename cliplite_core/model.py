@@ -42,7 +42,7 @@ class CLIPLite(nn.Module):
         self.image_encoder = ImageEncoder(m.image_arch, m.image_width, m.image_stem, m.image_weights)
         self.text_encoder = TextEncoder(
             len(tokenizer), m.text_layers, m.text_hidden, m.text_heads, config.data.max_tokens, m.text_weights, m.text_pool,
-            bert_config,
+            m.text_dropout, bert_config,
         )  # fmt: skip
         image_dim, text_dim = self.image_encoder.dim, self.text_encoder.dim
         if m.critic == "concat":

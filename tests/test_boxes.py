@@ -36,9 +36,7 @@ def write(path, content):
 
 @pytest.fixture
 def instances_file(tmp_path):
-    return write(
-        tmp_path / "instances.json", {"images": IMAGES, "annotations": ANNOTATIONS, "categories": CATEGORIES}
-    )
+    return write(tmp_path / "instances.json", {"images": IMAGES, "annotations": ANNOTATIONS, "categories": CATEGORIES})
 
 
 def test_instances_come_as_xyxy_with_names_and_without_crowds(instances_file, tmp_path, capsys):
@@ -113,7 +111,9 @@ def test_unusable_references_name_the_file_and_the_reason(instances_file, tmp_pa
 def test_scaled_boxes_agree_with_torchvision():
     boxes = torch.tensor([[3.0, 4.0, 30.0, 20.0], [0.0, 0.0, 64.0, 48.0]])
     wrapped = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(48, 64))
-    torch.testing.assert_close(scale_boxes(boxes, (48, 64), (96, 80)), v2.resize(wrapped, [96, 80]).as_subclass(torch.Tensor))
+    torch.testing.assert_close(
+        scale_boxes(boxes, (48, 64), (96, 80)), v2.resize(wrapped, [96, 80]).as_subclass(torch.Tensor)
+    )
 
 
 def test_masks_cover_the_pixels_whose_centre_is_inside():

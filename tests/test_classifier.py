@@ -73,8 +73,7 @@ def test_every_item_is_scored_once_and_in_order():
 def test_a_single_left_over_item_is_not_trained_on_but_two_are():
     def sizes(n: int) -> list[int]:
         return [
-            len(labels)
-            for _, labels in batches(list(zip(torch.ones(n, 2), range(n), strict=True)), 8, shuffle=True)
+            len(labels) for _, labels in batches(list(zip(torch.ones(n, 2), range(n), strict=True)), 8, shuffle=True)
         ]
 
     assert sizes(17) == [8, 8]

@@ -37,9 +37,7 @@ def test_a_training_network_is_run_in_eval_mode_and_given_back_as_it_was():
     statistics = encoder.norm.running_mean.clone()
     images = torch.randn(10, 4, generator=torch.Generator().manual_seed(0)) + 5
     features = extract(encoder, list(images), batch_size=4)
-    assert np.allclose(
-        features, images / (1 + encoder.norm.eps) ** 0.5, atol=1e-6
-    )  # fresh statistics: mean 0, var 1
+    assert np.allclose(features, images / (1 + encoder.norm.eps) ** 0.5, atol=1e-6)  # fresh statistics: mean 0, var 1
     assert torch.equal(encoder.norm.running_mean, statistics)
     assert (encoder.training, encoder.norm.training, encoder.drop.training) == (True, True, False)
 

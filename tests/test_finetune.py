@@ -52,12 +52,16 @@ def test_finetuning_learns_and_leaves_the_callers_encoder_alone():
 
 def test_the_same_seed_gives_the_same_network_and_another_does_not():
     data = stripes(41, seed=0)  # batches of 20: the last has one image, which batch norm could not take
-    first, second, other = (
-        finetune(encoder(), data, data, 2, epochs=1, batch_size=20, seed=s) for s in (0, 0, 1)
-    )
+    first, second, other = (finetune(encoder(), data, data, 2, epochs=1, batch_size=20, seed=s) for s in (0, 0, 1))
     assert first["train_loss"] == second["train_loss"] != other["train_loss"]
     assert np.array_equal(first["predictions"], second["predictions"])
     assert first["n"] == 41
+
+
+def test_an_encoder_that_cannot_take_one_image_in_training_mode_is_no_obstacle():
+    data = stripes(21, seed=0)  # batches of 10 leave one image over
+    strict = nn.Sequential(encoder(), nn.BatchNorm1d(8))
+    assert finetune(strict, data, data, 2, epochs=1, batch_size=10)["n"] == 21
 
 
 def test_the_schedule_is_the_papers(monkeypatch):
@@ -66,9 +70,8 @@ def test_the_schedule_is_the_papers(monkeypatch):
 
     def spy(network, loader, optimizer, schedule, epochs, device):
         group = optimizer.param_groups[0]
-        seen.update(
-            decay=group["weight_decay"], momentum=group["momentum"], batch=loader.sampler.batch_size, rates=[]
-        )
+        assert all(part.training for part in network.modules())  # batch norm learns the new images' statistics
+        seen.update(decay=group["weight_decay"], momentum=group["momentum"], batch=loader.sampler.batch_size, rates=[])
         assert sum(p.numel() for p in group["params"]) == sum(p.numel() for p in network.parameters())
         for _ in range(epochs):
             seen["rates"].append(optimizer.param_groups[0]["lr"])

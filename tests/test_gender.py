@@ -30,12 +30,16 @@ def test_woman_does_not_count_as_man():
     assert gender_from_captions(["a woman"]) == "woman"
 
 
-@pytest.mark.parametrize("caption", ["a man's hat", "a man’s hat", '"man"', "man/dog", "the man.", "a middle-aged man", "man -"])
+@pytest.mark.parametrize(
+    "caption", ["a man's hat", "a man’s hat", '"man"', "man/dog", "the man.", "a middle-aged man", "man -"]
+)
 def test_punctuation_beside_a_word_is_no_obstacle(caption):
     assert gender_from_captions([caption]) == "man"
 
 
-@pytest.mark.parametrize("caption", ["a snowman", "a manhole cover", "a man-made lake", "mankind", "a mannequin", "Manhattan"])
+@pytest.mark.parametrize(
+    "caption", ["a snowman", "a manhole cover", "a man-made lake", "mankind", "a mannequin", "Manhattan"]
+)
 def test_words_that_merely_contain_man_do_not_count(caption):
     assert gender_from_captions([caption]) is None
 

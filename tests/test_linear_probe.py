@@ -13,9 +13,7 @@ from cliplite_core.evaluation.features import extract
 from cliplite_core.evaluation.linear_probe import lbfgs_probe, sgd_probe
 
 
-def blobs(
-    n: int, seed: int, classes: int = 6, dim: int = 16, spread: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
+def blobs(n: int, seed: int, classes: int = 6, dim: int = 16, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Returns features (n, dim) and labels (n,) of overlapping Gaussian classes; the centres never change."""
     centres = np.random.default_rng(99).normal(size=(classes, dim))
     rng = np.random.default_rng(seed)
@@ -29,9 +27,7 @@ def cached(features: np.ndarray, labels: np.ndarray) -> TensorDataset:
 
 def small_encoder() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    )
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 class Photos(Dataset):
@@ -63,9 +59,7 @@ def test_lbfgs_finds_the_minimum_of_the_stated_objective(l2):
     train, test = blobs(300, seed=0, spread=2.0), blobs(600, seed=1, spread=2.0)
     features, labels = torch.from_numpy(train[0]).double(), torch.from_numpy(train[1])
     layer = nn.Linear(16, 6).double()
-    optimizer = torch.optim.LBFGS(
-        layer.parameters(), max_iter=500, tolerance_grad=1e-8, line_search_fn="strong_wolfe"
-    )
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=500, tolerance_grad=1e-8, line_search_fn="strong_wolfe")
 
     def objective() -> torch.Tensor:
         optimizer.zero_grad()
@@ -85,19 +79,27 @@ def test_two_classes_are_scored_like_any_other_number():
     assert result["top1"] > 0.9
 
 
-def test_the_penalty_is_chosen_on_train_alone_and_suits_the_data():
-    noise = np.random.default_rng(0).normal(size=(60, 300)).astype(np.float32)  # one true dimension among 300
-    labels = np.arange(60) % 2
-    noise[:, 0] += 6.0 * labels
-    test = np.random.default_rng(1).normal(size=(400, 300)).astype(np.float32)
-    test[:, 0] += 6.0 * (np.arange(400) % 2)
+def test_the_penalty_is_chosen_on_train_alone_and_is_neither_too_strong_nor_too_weak():
+    def unbalanced(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """One telling dimension among 100, and three of four images in one class."""
+        labels = (np.arange(n) % 4 == 0).astype(int)
+        features = np.random.default_rng(seed).normal(size=(n, 100)).astype(np.float32)
+        features[:, 0] += 3.0 * labels
+        return features, labels
+
+    train, (test, labels) = unbalanced(300, seed=0), unbalanced(1000, seed=1)
     grid = (1e-6, 1e-1, 1e3)
-    chosen = lbfgs_probe(noise, labels, test, np.arange(400) % 2, l2=grid)
-    swapped = lbfgs_probe(noise, labels, test, 1 - np.arange(400) % 2, l2=grid)
-    assert chosen["l2"] == swapped["l2"]  # the test labels had no say
-    assert chosen["l2"] in grid
-    alone = {l2: lbfgs_probe(noise, labels, test, np.arange(400) % 2, l2=(l2,))["top1"] for l2 in grid}
-    assert chosen["top1"] == alone[chosen["l2"]]
+    chosen = lbfgs_probe(*train, test, labels, l2=grid)
+    alone = {l2: lbfgs_probe(*train, test, labels, l2=(l2,)) for l2 in grid}
+    assert max(grid, key=lambda l2: alone[l2]["top1"]) == chosen["l2"] == 1e-1
+    assert alone[1e3]["top1"] == 0.75  # so strong that only the intercept is left
+    assert np.array_equal(chosen["predictions"], alone[1e-1]["predictions"])
+    assert lbfgs_probe(*train, test, 1 - labels, l2=grid)["l2"] == 1e-1  # the test labels have no say
+
+
+def test_of_equally_good_penalties_the_strongest_is_taken():
+    train = blobs(120, seed=0, spread=0.01)
+    assert lbfgs_probe(*train, *train, l2=(1e-6, 1e-3, 1e-5))["l2"] == 1e-3
 
 
 def test_a_class_without_training_images_and_an_empty_held_out_part_are_named():
@@ -132,9 +134,7 @@ def test_a_probe_on_augmented_images_depends_on_its_seed_alone():
     for outside, seed in ((1, 0), (2, 0), (1, 5)):
         torch.manual_seed(outside)
         state = torch.get_rng_state()
-        runs.append(
-            sgd_probe(Photos(48, noise=0.5), Photos(48, noise=0.0), 3, encoder, 2, batch_size=16, seed=seed)
-        )
+        runs.append(sgd_probe(Photos(48, noise=0.5), Photos(48, noise=0.0), 3, encoder, 2, batch_size=16, seed=seed))
         assert torch.equal(torch.get_rng_state(), state)
     assert runs[0]["train_loss"] == runs[1]["train_loss"]
     assert np.array_equal(runs[0]["predictions"], runs[1]["predictions"])

@@ -21,9 +21,7 @@ PROMPTS = Path(__file__).parents[1] / "data" / "prompts.json"
 
 def letter_counts(texts: list[str]) -> torch.Tensor:
     """A text encoder one can compute by hand: how often a, b, c, ... occur."""
-    return torch.tensor(
-        [[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
-    ).float()
+    return torch.tensor([[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]).float()
 
 
 def write(path: Path, content: object, indent: int | None = None) -> Path:
@@ -52,7 +50,7 @@ def test_a_broken_prompt_set_is_named(tmp_path, templates):
 
 
 def test_a_missing_prompt_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="absent.json"):
+    with pytest.raises(FileNotFoundError, match=r"absent\.json"):
         load_prompts(tmp_path / "absent.json")
 
 

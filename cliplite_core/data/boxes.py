@@ -50,9 +50,7 @@ class Reference:
     split: str
 
 
-def read_instances(
-    annotation_file: str | Path, image_root: str | Path, keep_crowds: bool = False
-) -> list[BoxedImage]:
+def read_instances(annotation_file: str | Path, image_root: str | Path, keep_crowds: bool = False) -> list[BoxedImage]:
     """Read a COCO instances file.
 
     Args:
@@ -94,9 +92,7 @@ def read_instances(
     return images
 
 
-def read_references(
-    refs_file: str | Path, images: Sequence[BoxedImage], split: str | None = None
-) -> list[Reference]:
+def read_references(refs_file: str | Path, images: Sequence[BoxedImage], split: str | None = None) -> list[Reference]:
     """Read referring expressions in RefCOCO's layout and join them to their boxes.
 
     Args:

@@ -136,9 +136,7 @@ def classification_metrics(scores: np.ndarray, labels: Sequence[int]) -> dict:
     scores, labels = np.asarray(scores), np.asarray(labels)
     n, classes = scores.shape
     if labels.shape != (n,) or n == 0:
-        raise ValueError(
-            f"labels: expected one for each of the {n} rows of scores, found shape {labels.shape}"
-        )
+        raise ValueError(f"labels: expected one for each of the {n} rows of scores, found shape {labels.shape}")
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels: found {labels.min()} to {labels.max()}, expected 0 to {classes - 1}")
     if not np.isfinite(scores).all():

@@ -86,16 +86,10 @@ def extract(
             batch = batch.to(device) if isinstance(batch, torch.Tensor) else batch
             output = function(batch).float().cpu().numpy()  # shape: (B, D)
             if output.ndim != 2 or len(output) != len(batch):
-                raise ValueError(
-                    f"function: expected ({len(batch)}, D) for {len(batch)} items, found {output.shape}"
-                )
+                raise ValueError(f"function: expected ({len(batch)}, D) for {len(batch)} items, found {output.shape}")
             if not np.isfinite(output).all():
-                raise ValueError(
-                    f"function: items {filled} to {filled + len(output) - 1} gave NaN or infinity"
-                )
-            if (
-                features is None
-            ):  # one array from the start: joining batches at the end would need twice the memory
+                raise ValueError(f"function: items {filled} to {filled + len(output) - 1} gave NaN or infinity")
+            if features is None:  # one array from the start: joining batches at the end would need twice the memory
                 features = np.empty((len(items), output.shape[1]), dtype=np.float32)
             features[filled : filled + len(output)] = output
             filled += len(output)

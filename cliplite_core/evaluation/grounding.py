@@ -144,10 +144,7 @@ def box_accuracy(predicted: Iterable[Tensor], boxes: Iterable[Tensor], iou: floa
         (N,) float hits, 0 or 1.
     """
     return torch.stack(
-        [
-            (box_iou(guess[None], truth) >= iou).any().float()
-            for guess, truth in zip(predicted, boxes, strict=True)
-        ]
+        [(box_iou(guess[None], truth) >= iou).any().float() for guess, truth in zip(predicted, boxes, strict=True)]
     )
 
 

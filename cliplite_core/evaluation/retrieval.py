@@ -1,7 +1,7 @@
 """Image and caption retrieval: recall at k and median rank in both directions (paper, retrieval protocol).
 
-The number is relative to its gallery: it falls as the gallery grows, so two test sets do not compare. Nor is it
-the share of sensible answers: another image's caption counts as wrong however well it fits.
+The number is relative to its gallery: it falls as the gallery grows, so two test sets do not compare. Nor is
+it the share of sensible answers: another image's caption counts as wrong however well it fits.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ def chance_recall(gallery: int, right: int) -> np.ndarray:
     return 1 - np.cumprod(np.clip(gallery - right - drawn, 0, None) / (gallery - drawn))
 
 
-def _both_directions(
-    image_rows: Callable, caption_rows: Callable, caption_image: torch.Tensor, n: int
-) -> dict:
+def _both_directions(image_rows: Callable, caption_rows: Callable, caption_image: torch.Tensor, n: int) -> dict:
     """Both searches: image -> captions with one or more right, caption -> images with one right."""
     image = torch.arange(n)
     image_ranks = _ranks(image_rows, image, caption_image)
@@ -133,21 +131,15 @@ def _summary(ranks: np.ndarray, gallery: int, right: torch.Tensor) -> dict:
     }
 
 
-def _caption_images(
-    caption_to_image: torch.Tensor | np.ndarray, n_images: int, n_captions: int
-) -> torch.Tensor:
+def _caption_images(caption_to_image: torch.Tensor | np.ndarray, n_images: int, n_captions: int) -> torch.Tensor:
     """Checks the row of each caption's image and returns it as int64 on the CPU, shape (M,)."""
     rows = torch.as_tensor(caption_to_image).cpu()
     if rows.shape != (n_captions,) or rows.is_floating_point():
-        raise ValueError(
-            f"caption_to_image: found {tuple(rows.shape)} of {rows.dtype}, expected {n_captions} integers"
-        )
+        raise ValueError(f"caption_to_image: found {tuple(rows.shape)} of {rows.dtype}, expected {n_captions} integers")
     outside = rows[(rows < 0) | (rows >= n_images)]
     if len(outside):
         raise ValueError(f"caption_to_image: found row {outside[0].item()}, expected 0 to {n_images - 1}")
     empty = (rows.bincount(minlength=n_images) == 0).nonzero().flatten().tolist()
     if empty:
-        raise ValueError(
-            f"caption_to_image: {len(empty)} images have no caption, rows {empty[:5]}; drop them"
-        )
+        raise ValueError(f"caption_to_image: {len(empty)} images have no caption, rows {empty[:5]}; drop them")
     return rows.long()

@@ -62,8 +62,7 @@ def voc_linear_classification(
     _check("test", test_features, test_labels, names, at_least=1)
     train, test = (normalize(np.asarray(x, dtype=np.float64)) for x in (train_features, test_features))
     results = Parallel(n_jobs=n_jobs)(
-        delayed(_one_class)(train, train_labels[:, c], test, test_labels[:, c], costs, seed)
-        for c in range(len(names))
+        delayed(_one_class)(train, train_labels[:, c], test, test_labels[:, c], costs, seed) for c in range(len(names))
     )
     ap, chosen, converged = (np.array(column) for column in zip(*results, strict=True))
     chance = (test_labels == 1).sum(axis=0) / (test_labels != 0).sum(axis=0)  # shape: (C,)
@@ -86,9 +85,7 @@ def _one_class(
     seed: int,
 ) -> tuple[float, float, bool]:
     """Returns average precision, chosen cost and convergence of one class; labels are (N,) and (M,)."""
-    svm = LinearSVC(
-        loss="squared_hinge", class_weight={1: 2, -1: 1}, max_iter=2000, dual="auto", random_state=seed
-    )
+    svm = LinearSVC(loss="squared_hinge", class_weight={1: 2, -1: 1}, max_iter=2000, dual="auto", random_state=seed)
     search = GridSearchCV(svm, {"C": list(costs)}, scoring="average_precision", cv=FOLDS, error_score="raise")
     known, scored = train_labels != 0, test_labels != 0
     with warnings.catch_warnings():
@@ -108,9 +105,7 @@ def _check(split: str, features: np.ndarray, labels: np.ndarray, names: Sequence
         )
     strange = np.setdiff1d(labels, [-1, 0, 1])
     if len(strange):
-        raise ValueError(
-            f"{split}_labels: found {strange[0]}, expected 1 (present), -1 (absent) or 0 (difficult)"
-        )
+        raise ValueError(f"{split}_labels: found {strange[0]}, expected 1 (present), -1 (absent) or 0 (difficult)")
     for sign, what in ((1, "present"), (-1, "absent")):
         counts = (labels == sign).sum(axis=0)
         few = [str(name) for name, count in zip(names, counts, strict=True) if count < at_least]

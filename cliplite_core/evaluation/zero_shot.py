@@ -44,14 +44,10 @@ def load_prompts(path: str | Path) -> tuple[dict[str, list[str]], str]:
     prompts.pop("description", None)
     for name, templates in prompts.items():
         if not isinstance(templates, list) or not templates:
-            raise ValueError(
-                f"{path}: set {name!r} is {templates!r}, expected a list of at least one template"
-            )
+            raise ValueError(f"{path}: set {name!r} is {templates!r}, expected a list of at least one template")
         for template in templates:
             if not isinstance(template, str) or template.count("{}") != 1:
-                raise ValueError(
-                    f"{path}: set {name!r} holds {template!r}, expected a text with exactly one {{}}"
-                )
+                raise ValueError(f"{path}: set {name!r} holds {template!r}, expected a text with exactly one {{}}")
     return prompts, hashlib.sha256(json.dumps(prompts, sort_keys=True).encode()).hexdigest()
 
 
@@ -99,9 +95,7 @@ def class_embeddings(
     return _unit(per_class.mean(axis=1))
 
 
-def zero_shot_metrics(
-    image_embeddings: np.ndarray, class_embeddings: np.ndarray, labels: Sequence[int]
-) -> dict:
+def zero_shot_metrics(image_embeddings: np.ndarray, class_embeddings: np.ndarray, labels: Sequence[int]) -> dict:
     """Names each image by the class of the highest cosine.
 
     Args:

@@ -1,0 +1,65 @@
+"""What a newcomer installs and runs: pyproject, its conda twin, the pinned versions and the graph of `make results`."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CONDA_NAME = {"torch": "pytorch", "matplotlib": "matplotlib-base", "seaborn": "seaborn-base", "snakemake": "snakemake-minimal"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def split(requirement: str) -> tuple[str, str]:
+    name, version = re.fullmatch(r"([\w.-]+)\s*(.*)", requirement).groups()
+    return name.lower(), version
+
+
+def test_environment_yml_is_in_step_with_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in environment if isinstance(entry, dict))
+    conda = dict(split(entry) for entry in environment if isinstance(entry, str))
+    pip = dict(split(entry) for entry in pip if not entry.startswith("-"))
+    wanted = dict(split(entry) for entry in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"])
+    found = {name: conda.get(CONDA_NAME.get(name, name), pip.get(name)) for name in wanted}
+    assert found == wanted
+    extra = {"python", "pip"} | {CONDA_NAME.get(name, name) for name in wanted}
+    assert conda.keys() | pip.keys() <= extra
+    assert conda["python"] == PROJECT["requires-python"]
+
+
+def test_constraints_pin_every_dependency_and_name_no_host_or_path():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {split(line)[0].replace("_", "-") for line in lines}
+    needed = {split(entry)[0] for entry in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]}
+    assert needed <= pinned
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+!]+", line) for line in lines)
+
+
+def test_every_file_named_in_the_readme_exists():
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def dry_run(*settings: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--nolock", "--forceall", "--config", *settings]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_graph_of_the_papers_run_is_planned_without_its_data():
+    plan = dry_run("profile=coco", "seeds=3")
+    assert plan.returncode == 0, plan.stderr[-2000:]
+    jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", plan.stdout, re.MULTILINE))
+    notebooks = len(list((ROOT / "notebooks").glob("[0-9]*.ipynb")))
+    assert (int(jobs["pretrain"]), int(jobs["notebook"])) == (9, notebooks)
+
+
+def test_an_unknown_profile_stops_the_graph_and_is_named():
+    plan = dry_run("profile=cocoa")
+    assert plan.returncode != 0
+    assert "unknown profile 'cocoa'" in plan.stdout + plan.stderr
