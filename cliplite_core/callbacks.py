@@ -40,5 +40,9 @@ class ScoreSnapshots:
         features = model.image_features(batch), model.text_features([image.captions[0] for image in self.images])
         a, b = model.critic.embed(*(feature.float() for feature in features))
         positive, negative = model.critic.aligned(a, b), rolled_scores(model.critic, a, b, 1)[:, 0]
-        trainer.log("scores", positive=[round(s, 3) for s in positive.tolist()], negative=[round(s, 3) for s in negative.tolist()])
+        trainer.log(
+            "scores",
+            positive=[round(s, 3) for s in positive.tolist()],
+            negative=[round(s, 3) for s in negative.tolist()],
+        )
         model.train()

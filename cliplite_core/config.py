@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -75,7 +76,7 @@ class ModelConfig:
     image_width: int = 64
     # "imagenet" = 7x7/2 convolution and max-pool; "small" = 3x3/2 convolution, for images below ~100 px.
     image_stem: Literal["imagenet", "small"] = "imagenet"
-    # torchvision weights ("IMAGENET1K_V2") or a .safetensors/.pth file to start from. "" = from scratch.
+    # torchvision weights to start from ("IMAGENET1K_V2"). "" = from scratch.
     image_weights: str = ""
     # BERT's depth, width and heads, when built from scratch.
     text_layers: int = 12
@@ -116,6 +117,7 @@ class ObjectiveConfig:
 class OptimConfig:
     """Optimiser and schedule: linear warm-up, then cosine to zero."""
 
+    # "sgd" = the paper, "adamw" = short runs on little data.
     optimizer: Literal["sgd", "adamw"] = "sgd"
     # Peak learning rate of the image encoder.
     image_lr: float = 0.2
@@ -229,10 +231,13 @@ _SECTIONS = {f.name: f.default_factory for f in fields(Config) if f.name != "pro
 _SECTION_OF = {f.name: section for section, cls in _SECTIONS.items() for f in fields(cls)}
 _TYPE_OF = {name: hint for cls in _SECTIONS.values() for name, hint in get_type_hints(cls).items()}
 _AT_LEAST = {
-    "batch_size": 2, "steps": 1, "negatives": 1, "image_size": 8, "max_tokens": 3, "log_every": 1, "checkpoint_every": 1,
-    "units": 1, "warmup_steps": 0, "workers": 0, "seed": 0, "lookahead_k": 0, "clip_norm": 0, "weight_decay": 0,
-    "image_lr": 0, "text_lr": 0, "prior_weight": 0, "color_jitter": 0, "scenes_train": 0, "scenes_eval": 0,
+    "batch_size": 2, "steps": 1, "negatives": 1, "image_size": 8, "image_width": 8, "max_tokens": 3, "log_every": 1,
+    "checkpoint_every": 1, "units": 1, "text_layers": 1, "text_hidden": 1, "text_heads": 1, "vocab_size": 6,
+    "warmup_steps": 0, "workers": 0, "seed": 0, "lookahead_k": 0, "clip_norm": 0, "weight_decay": 0, "image_lr": 0,
+    "text_lr": 0, "color_jitter": 0, "scenes_train": 0, "scenes_eval": 0,
 }  # fmt: skip
+_SHARES = ("train_fraction", "crop_scale", "lookahead_alpha")  # in (0, 1]
+_BELOW_ONE = ("prior_weight", "momentum", "text_dropout")  # in [0, 1)
 
 
 def load_profile(name: str, **overrides: Any) -> Config:
@@ -264,15 +269,26 @@ def _read(name: str) -> Config:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    config = _read(values.pop("extends")) if "extends" in values else Config()
+    parent = values.pop("extends", None)
+    changed: dict[str, Any] = {}
     for section, entries in values.items():
-        if section not in _SECTIONS:
+        if section not in _SECTIONS or not isinstance(entries, dict):
             raise ConfigError(f"{path}: unknown section [{section}]; the sections are: {', '.join(_SECTIONS)}")
         for key in entries:
             if _SECTION_OF.get(key) != section:
                 raise ConfigError(f"{path}, [{section}]: {_unknown(key)}")
-        config = config.override(**entries)
-    return config
+        changed |= entries
+    return (Config() if parent is None else _parent(path, parent)).override(**changed)
+
+
+def _parent(path: Path, name: Any) -> Config:
+    if not isinstance(name, str):
+        raise ConfigError(f"{path}: extends: got {name!r}, expected the name of a profile or the path of a .toml file")
+    name = str(path.parent / name) if name.endswith(".toml") else name  # beside the file, wherever Python was started
+    try:
+        return _read(name)
+    except RecursionError:
+        raise ConfigError(f"{path}: extends {name!r}, which leads back to itself") from None
 
 
 def _unknown(name: str) -> str:
@@ -300,10 +316,17 @@ def _checked(name: str, value: Any) -> Any:
 def _check_ranges(config: Config) -> None:
     values = {name: getattr(getattr(config, section), name) for name, section in _SECTION_OF.items()}
     for name, least in _AT_LEAST.items():
-        if values[name] is not None and values[name] < least:
+        if not least <= values[name] < math.inf:
             raise ConfigError(f"{name}: got {values[name]}, expected at least {least}")
-    for name in ("train_fraction", "crop_scale"):
+    for name in _SHARES:
         if not 0 < values[name] <= 1:
             raise ConfigError(f"{name}: got {values[name]}, expected a share in (0, 1]")
+    for name in _BELOW_ONE:
+        if values[name] is not None and not 0 <= values[name] < 1:
+            raise ConfigError(f"{name}: got {values[name]}, expected a value in [0, 1)")
+    if values["score_scale"] is not None and not 0 < values["score_scale"] <= 100:
+        raise ConfigError(f"score_scale: got {values['score_scale']}, expected a value in (0, 100]")
     if values["negatives"] >= values["batch_size"]:
-        raise ConfigError(f"negatives: got {values['negatives']}, expected fewer than batch_size = {values['batch_size']}")
+        raise ConfigError(
+            f"negatives: got {values['negatives']}, expected fewer than batch_size = {values['batch_size']}"
+        )

@@ -60,7 +60,9 @@ class _Critic(nn.Module):
             ValueError: the two batches differ in length, or a width is not the critic's.
         """
         if len(image_features) != len(text_features):
-            raise ValueError(f"{len(image_features)} images for {len(text_features)} captions: aligned pairs need as many")
+            raise ValueError(
+                f"{len(image_features)} images for {len(text_features)} captions: aligned pairs need as many"
+            )
         self._check(image_features, text_features)
         return self.aligned(*self.embed(image_features, text_features))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
-from torchvision.models import get_model, list_models
+from torchvision import models
+from torchvision.models import get_model, get_model_weights, list_models
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from transformers import BertConfig, BertModel
 
@@ -31,7 +31,9 @@ class _ScaledResNet(ResNet):
         self.bn1 = nn.BatchNorm2d(width)
         self.fc = nn.Linear(8 * width * block.expansion, 1)
 
-    def _make_layer(self, block, planes, blocks, stride=1, dilate=False) -> nn.Sequential:
+    def _make_layer(
+        self, block: type[nn.Module], planes: int, blocks: int, stride: int = 1, dilate: bool = False
+    ) -> nn.Sequential:
         if planes == 64:  # the first of the four stages: torchvision sets 64 input channels before it
             self.inplanes = self.width
         return super()._make_layer(block, planes * self.width // 64, blocks, stride, dilate)
@@ -50,6 +52,7 @@ class ImageEncoder(nn.Module):
         ValueError: unknown architecture, or a width or weights the architecture does not come with.
 
     Example:
+        >>> import torch
         >>> encoder = ImageEncoder("resnet10", width=16, stem="small")
         >>> encoder(torch.zeros(2, 3, 32, 32)).shape, encoder.feature_map(torch.zeros(2, 3, 32, 32)).shape
         (torch.Size([2, 128]), torch.Size([2, 128, 2, 2]))
@@ -83,15 +86,20 @@ class ImageEncoder(nn.Module):
 
 
 def _build_resnet(arch: str, width: int, weights: str) -> ResNet:
-    known = sorted({name for name in list_models() if "resnet" in name or "resnext" in name} | set(_BLOCKS))
-    if arch not in known or "quantized" in arch:
-        raise ValueError(f"image_arch: got {arch!r}, expected one of {', '.join(known)}")
-    if arch in list_models() and width == 64:
+    standard = {name for name in list_models(models) if "resnet" in name or "resnext" in name}
+    if arch not in standard | set(_BLOCKS):
+        raise ValueError(f"image_arch: got {arch!r}, expected one of {', '.join(sorted(standard | set(_BLOCKS)))}")
+    if arch in standard and width == 64:
+        if weights and weights not in get_model_weights(arch).__members__:
+            known = ", ".join(get_model_weights(arch).__members__)
+            raise ValueError(f"image_weights: got {weights!r} for {arch}, expected one of {known}")
         return get_model(arch, weights=weights or None)
     if weights:
         raise ValueError(f"image_weights: {weights!r} fits the standard {arch}, not image_width = {width}")
     if arch not in _BLOCKS or width % 8:
-        raise ValueError(f"image_width: got {width} for {arch}, expected 64, or a multiple of 8 for {', '.join(_BLOCKS)}")
+        raise ValueError(
+            f"image_width: got {width} for {arch}, expected 64, or a multiple of 8 for {', '.join(_BLOCKS)}"
+        )
     return _ScaledResNet(arch, width)
 
 
@@ -108,6 +116,7 @@ class TextEncoder(nn.Module):
         bert_config: a ready configuration in place of the sizes, as a saved model brings one.
 
     Example:
+        >>> import torch
         >>> encoder = TextEncoder(vocab_size=100, layers=1, hidden=32, heads=2)
         >>> ids = torch.ones(2, 5, dtype=torch.long)
         >>> encoder({"input_ids": ids, "attention_mask": ids}).shape

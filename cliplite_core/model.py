@@ -34,16 +34,25 @@ class CLIPLite(nn.Module):
         preprocess: image (PIL or uint8 (3, H, W)) -> float32 (3, S, S), as the image encoder expects it.
     """
 
-    def __init__(self, config: Config, tokenizer: PreTrainedTokenizerFast, bert_config: BertConfig | None = None) -> None:
+    def __init__(
+        self, config: Config, tokenizer: PreTrainedTokenizerFast, bert_config: BertConfig | None = None
+    ) -> None:
         super().__init__()
         m = config.model
         self.config, self.tokenizer = config, tokenizer
         self.preprocess = eval_transform(config.data.image_size)
         self.image_encoder = ImageEncoder(m.image_arch, m.image_width, m.image_stem, m.image_weights)
         self.text_encoder = TextEncoder(
-            len(tokenizer), m.text_layers, m.text_hidden, m.text_heads, config.data.max_tokens, m.text_weights, m.text_pool,
-            m.text_dropout, bert_config,
-        )  # fmt: skip
+            vocab_size=len(tokenizer),
+            layers=m.text_layers,
+            hidden=m.text_hidden,
+            heads=m.text_heads,
+            max_tokens=config.data.max_tokens,
+            weights=m.text_weights,
+            pool=m.text_pool,
+            dropout=m.text_dropout,
+            bert_config=bert_config,
+        )
         image_dim, text_dim = self.image_encoder.dim, self.text_encoder.dim
         if m.critic == "concat":
             self.critic = ConcatCritic(image_dim, text_dim)
@@ -89,7 +98,9 @@ class CLIPLite(nn.Module):
 
     def _dot_critic(self) -> DotCritic:
         if not isinstance(self.critic, DotCritic):
-            raise TypeError("critic: 'concat' has no joint space; use model.critic.pairwise on features, or critic = 'dot'")
+            raise TypeError(
+                "critic: 'concat' has no joint space; use model.critic.pairwise on features, or critic = 'dot'"
+            )
         return self.critic
 
     def save(self, directory: str | Path) -> Path:
@@ -103,7 +114,9 @@ class CLIPLite(nn.Module):
         """
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, directory / "model.safetensors")
+        save_file(
+            {name: tensor.contiguous() for name, tensor in self.state_dict().items()}, directory / "model.safetensors"
+        )
         (directory / "config.json").write_text(json.dumps(self.config.to_dict(), indent=2) + "\n", encoding="utf-8")
         self.text_encoder.bert.config.save_pretrained(directory / "text")
         self.tokenizer.save_pretrained(directory / "tokenizer")

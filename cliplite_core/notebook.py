@@ -1,6 +1,6 @@
 """Runs a numbered notebook headlessly: parameters checked first, output renamed into place only on success.
 
-    python -m cliplite_core.notebook 04_retrieval profile=scenes seeds=3
+python -m cliplite_core.notebook 04_retrieval profile=scenes seeds=3
 """
 
 from __future__ import annotations
@@ -77,11 +77,22 @@ def run(name: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         known = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")))
         raise ParameterError(f"no notebook {name!r}; there are: {known}")
     checked = check_parameters(source, parameters)
+    if checked.get("profile", "").endswith(".toml"):
+        checked["profile"] = str(Path(checked["profile"]).resolve())  # the notebook runs in its own folder
     profile = load_profile(checked.get("profile", "smoke")).profile
     output = results_directory(profile) / "notebooks" / source.name
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary, started = output.with_suffix(".partial.ipynb"), time.perf_counter()
-    papermill.execute_notebook(source, temporary, checked, progress_bar=False, log_output=False, cwd=NOTEBOOKS, kernel_name="python3")
+    papermill.execute_notebook(
+        source,
+        temporary,
+        checked,
+        progress_bar=False,
+        log_output=False,
+        cwd=NOTEBOOKS,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],  # no line about unencrypted loopback sockets in every log
+    )
     _without_run_metadata(temporary)
     os.replace(temporary, output)
     seconds = round(time.perf_counter() - started, 1)

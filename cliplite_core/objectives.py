@@ -31,8 +31,10 @@ def jsd_bound(positive: Tensor, negative: Tensor) -> Tensor:
         >>> jsd_bound(torch.zeros(4), torch.zeros(4))  # a critic that knows nothing: -2 log 2
         tensor(-1.3863)
     """
-    if positive.ndim != 1 or negative.ndim not in (1, 2) or len(positive) != len(negative):
-        raise ValueError(f"got scores {tuple(positive.shape)} and {tuple(negative.shape)}, expected (B,) and (B,) or (B, k)")
+    if positive.ndim != 1 or negative.ndim not in (1, 2) or len(positive) != len(negative) or 0 in negative.shape[1:]:
+        raise ValueError(
+            f"got scores {tuple(positive.shape)} and {tuple(negative.shape)}, expected (B,) and (B,) or (B, k)"
+        )
     _needs_two(len(positive))
     return -F.softplus(-positive.float()).mean() - F.softplus(negative.float()).mean()
 
@@ -63,7 +65,7 @@ def infonce_bound(scores: Tensor) -> Tensor:
 
 
 def sigmoid_bound(scores: Tensor) -> Tensor:
-    """SigLIP's objective: the mean over images of sum_j log sigmoid(z_ij · scores_ij), z = 1 on the diagonal, -1 off it.
+    """SigLIP's objective: the mean over i of sum_j log sigmoid(z_ij · scores_ij), z = ±1 on and off the diagonal.
 
     JSD with all B - 1 negatives and a *sum* where JSD has the mean over them (Zhai 2023, eq. 1).
 

@@ -1,10 +1,15 @@
-"""Puts the results table of the default profile into the README, between two markers."""
+"""What a reader meets first: the table in the project's README, and a README beside each profile's results."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from cliplite_core.report import write_text
+import pandas as pd
+
+from cliplite_core.config import Config
+from cliplite_core.data.sources import data_folder
+from cliplite_core.report import read_provenance, write_text
 from cliplite_core.workspace import PROJECT, results_directory
 
 SHOWN = "scenes"  # the profile a newcomer runs first
@@ -33,3 +38,48 @@ def update_readme(profile: str, readme: Path = PROJECT / "README.md") -> bool:
     table = (results_directory(profile) / "tables" / "main.md").read_text(encoding="utf-8")
     write_text(readme, f"{before}{START}\n{table}{END}{after}")
     return True
+
+
+def write_results_readme(config: Config) -> Path:
+    """Writes `results/PROFILE/README.md`: what was run, on what, how good it was and what it cost.
+
+    Args:
+        config: the profile; its metrics and tables are there already.
+
+    Returns:
+        The file's path. If the data set brings an ATTRIBUTION.txt, it is copied beside the figures that show it.
+    """
+    folder, train = results_directory(config.profile), config.train
+    experiments = sorted(path.stem for path in (folder / "metrics").glob("*.json"))
+    made = pd.DataFrame([read_provenance(name, config.profile) for name in experiments])
+    first = made.iloc[0]
+    figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
+    notebooks = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
+    m, seeds = config.model, made["seeds"].map(str).max()
+    text = f"""# Results of the profile `{config.profile}`
+
+Made by `make results PROFILE={config.profile} SEEDS={seeds}` at commit `{first["commit"]}`,
+on {first["device"]}, torch {first["torch"]}.
+Data set `{config.data.folder}`, fingerprint `{first["data"]}`; configuration `{first["config"]}`.
+
+Each objective trained a {m.image_arch} with {m.image_width} channels at {config.data.image_size} px
+and a {m.text_layers}-layer BERT for {train.steps:,} steps of {train.batch_size} pairs:
+{train.steps * train.batch_size:,} pairs, the same in the same order.
+
+{(folder / "tables" / "main.md").read_text(encoding="utf-8")}
+What training cost, per objective (mean over seeds, one CPU thread or one GPU a training):
+
+{(folder / "tables" / "pretraining.md").read_text(encoding="utf-8")}
+What the experiments took:
+
+{made[["experiment", "seeds", "seconds"]].to_markdown(index=False)}
+
+- `notebooks/`: executed, with what each number does *not* show: {", ".join(notebooks)}
+- `figures/`: {", ".join(figures)} (and PDFs)
+- `tables/`: each table as CSV, Markdown and LaTeX
+- `metrics/`: the JSON files that all tables and figures are made from
+"""
+    attribution = data_folder(config) / "ATTRIBUTION.txt"
+    if attribution.exists():
+        shutil.copy(attribution, folder / "figures" / "ATTRIBUTION.txt")
+    return write_text(folder / "README.md", text)

@@ -25,7 +25,9 @@ from cliplite_core.workspace import PROJECT, results_directory
 PACKAGES = ("torch", "torchvision", "transformers", "tokenizers", "scikit-learn", "numpy", "pandas")
 
 
-def row(metric: str, values: Sequence[float], *, n: int, unit: str = "%", chance: float | None = None, **labels: Any) -> dict:
+def row(
+    metric: str, values: Sequence[float], *, n: int, unit: str = "%", chance: float | None = None, **labels: Any
+) -> dict:
     """One measured quantity: a value per seed, with mean and 95 % interval.
 
     Args:
@@ -51,7 +53,9 @@ def row(metric: str, values: Sequence[float], *, n: int, unit: str = "%", chance
             "mean": round(float(np.mean(values)), 4), "ci95": half}  # fmt: skip
 
 
-def write_metrics(name: str, config: Config, rows: Sequence[Mapping[str, Any]], seconds: float, **parameters: Any) -> Path:
+def write_metrics(
+    name: str, config: Config, rows: Sequence[Mapping[str, Any]], seconds: float, **parameters: Any
+) -> Path:
     """Writes `results/PROFILE/metrics/NAME.json`, by a temporary name.
 
     Args:
@@ -78,7 +82,9 @@ def write_metrics(name: str, config: Config, rows: Sequence[Mapping[str, Any]], 
         "wall_seconds": round(seconds, 1),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return write_text(results_directory(config.profile) / "metrics" / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    return write_text(
+        results_directory(config.profile) / "metrics" / f"{name}.json", json.dumps(content, indent=1) + "\n"
+    )
 
 
 def read_metrics(name: str, profile: str) -> pd.DataFrame:
@@ -160,11 +166,21 @@ def _read(name: str, profile: str) -> dict[str, Any]:
 
 
 def _latex(text: Any) -> str:
-    return str(text).replace("\\", r"\textbackslash ").replace("%", r"\%").replace("_", r"\_").replace("±", r"$\pm$").replace("→", r"$\to$").replace("&", r"\&")
+    return (
+        str(text)
+        .replace("\\", r"\textbackslash ")
+        .replace("%", r"\%")
+        .replace("_", r"\_")
+        .replace("±", r"$\pm$")
+        .replace("→", r"$\to$")
+        .replace("&", r"\&")
+    )
 
 
 def _git_commit() -> str:
     try:
-        return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=PROJECT, text=True, stderr=subprocess.DEVNULL).strip()
+        return subprocess.check_output(
+            ["git", "rev-parse", "HEAD"], cwd=PROJECT, text=True, stderr=subprocess.DEVNULL
+        ).strip()
     except (OSError, subprocess.CalledProcessError):
         return "no git checkout"

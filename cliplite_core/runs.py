@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from accelerate import PartialState
 from filelock import FileLock
+from torch.utils.data import DataLoader
 from transformers import set_seed
 
 from cliplite_core.callbacks import ScoreSnapshots
@@ -71,7 +72,7 @@ def read_log(directory: Path, kind: str = "train") -> pd.DataFrame:
 
 
 def read_summary(directory: Path) -> dict:
-    """Reads a run's `run.json`: seconds, images_per_second, peak_memory_gib, device, processes, threads, resumed_from."""
+    """Reads a run's `run.json`: seconds, images_per_second, peak_memory_gib, device, processes, threads."""
     return json.loads((directory / "run.json").read_text(encoding="utf-8"))
 
 
@@ -90,7 +91,7 @@ def _train(config: Config, directory: Path, processes: PartialState) -> Path:
     pretraining = Pretraining(CLIPLite(config, tokenizer))
     pairs = CaptionPairs(images, config.data, config.train.seed)
 
-    def batches(start: int):
+    def batches(start: int) -> DataLoader:
         rank, world = processes.process_index, processes.num_processes
         order = PairBatches(len(pairs), config.train.batch_size, config.train.seed, start, rank, world)
         return pair_loader(pairs, order, tokenizer, config.data.workers)

@@ -27,7 +27,9 @@ def summary(profile: str) -> str:
     for path in sorted(runs.glob("done/*.json")):
         step = json.loads(path.read_text(encoding="utf-8"))
         lines.append(_line(f"{step['notebook']}", step))
-    counts = ", ".join(f"{len(list(folder.iterdir()))} {folder.name}" for folder in sorted(results.iterdir()) if folder.is_dir())
+    counts = ", ".join(
+        f"{len(list(folder.iterdir()))} {folder.name}" for folder in sorted(results.iterdir()) if folder.is_dir()
+    )
     return "\n".join([*lines, f"in {results}: {counts}"])
 
 

@@ -23,18 +23,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", default="scenes", help="name of a profile, or path of a .toml file")
     parser.add_argument("--objective", choices=["jsd", "infonce", "sigmoid"], help="default: the profile's own")
     parser.add_argument("--seed", type=int, help="default: the profile's own")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="override fields, e.g. steps=100")
+    parser.add_argument(
+        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override fields, e.g. steps=100"
+    )
     options = parser.parse_args(arguments)
     overrides = {"objective": options.objective, "seed": options.seed}
     overrides = {name: value for name, value in overrides.items() if value is not None}
     try:
-        directory = train(load_profile(options.profile, **overrides, **dict(map(_parse, options.set))))
+        directory = train(load_profile(options.profile).override(**overrides | dict(map(_parse, options.set))))
     except (ConfigError, FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if PartialState().is_main_process:
         summary = read_summary(directory)
-        print(f"{directory}: {summary['seconds']} s, {summary['images_per_second']} images/s, peak {summary['peak_memory_gib']} GiB")
+        speed = f"{summary['seconds']} s, {summary['images_per_second']} images/s, {summary['peak_memory_gib']} GiB"
+        print(f"  {directory.name:<32} {speed}")
     return 0
 
 

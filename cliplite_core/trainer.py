@@ -25,7 +25,7 @@ Batch = tuple[Tensor, dict[str, Tensor]]
 
 
 class NonFiniteLoss(RuntimeError):
-    """The loss became infinite or NaN; the message says when, and where the state before that step was saved."""
+    """The loss or its gradient is not finite; the message says when, and where the state before that step was saved."""
 
 
 class Trainer:
@@ -73,7 +73,9 @@ class Trainer:
         self.module.train()
         batches = iter(self.batches(self.step))
         steps, size = self.config.steps, self.config.batch_size
-        bar = tqdm(total=steps, initial=self.step, unit="step", disable=None if self.accelerator.is_main_process else True)
+        bar = tqdm(
+            total=steps, initial=self.step, unit="step", disable=None if self.accelerator.is_main_process else True
+        )
         if self.step == 0:
             self._notify()
         logged_at, logged_step = time.perf_counter(), self.step
@@ -96,24 +98,31 @@ class Trainer:
     def _train_step(self, batch: Batch) -> dict[str, float]:
         device = self.accelerator.device
         # Dropout and prior noise follow from (seed, step, process): a resume needs no generator state.
-        torch.manual_seed(int(SeedSequence([self.config.seed, self.step, self.accelerator.process_index]).generate_state(1)[0]))
+        torch.manual_seed(
+            int(SeedSequence([self.config.seed, self.step, self.accelerator.process_index]).generate_state(1)[0])
+        )
         images = batch[0].to(device, non_blocking=True, memory_format=torch.channels_last)
         output = self.module(images, {name: ids.to(device, non_blocking=True) for name, ids in batch[1].items()})
-        if not math.isfinite(output["loss"].item()):
-            self._save("diverged.pt")
-            rates = ", ".join(f"{rate:.3g}" for rate in self.schedule.get_last_lr())
-            raise NonFiniteLoss(
-                f"the loss is {output['loss'].item()} at step {self.step + 1} (learning rates {rates}); the state before it "
-                f"is in {self.directory / 'diverged.pt'}. Lower image_lr or text_lr, or lengthen warmup_steps"
-            )
+        self._require_finite("loss", output["loss"])
         self.accelerator.backward(output["loss"])
         norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        self._require_finite("gradient norm", norm)
         rate = self.schedule.get_last_lr()[0]
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
         means = {name: value.mean().item() for name, value in output.items()}
         return {**means, "gradient_norm": norm.item(), "learning_rate": rate}
+
+    def _require_finite(self, what: str, value: Tensor) -> None:
+        if math.isfinite(value.item()):
+            return
+        self._save("diverged.pt")
+        rates = ", ".join(f"{rate:.3g}" for rate in self.schedule.get_last_lr())
+        raise NonFiniteLoss(
+            f"the {what} is {value.item()} at step {self.step + 1} (learning rates {rates}); the state before it is in "
+            f"{self.directory / 'diverged.pt'}. Lower image_lr or text_lr, or lengthen warmup_steps"
+        )
 
     def log(self, kind: str, **values: Any) -> None:
         """Appends one line to `log.jsonl`: {"kind": kind, "step": …, **values}."""
@@ -148,7 +157,9 @@ class Trainer:
             self.step = self.resumed_from = state["step"]
         if log.exists() and self.accelerator.is_main_process:
             lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-            log.write_text("".join(line for line in lines if _logged_before(line, self.step)), encoding="utf-8")
+            kept = "".join(line for line in lines if _logged_before(line, self.step))
+            log.with_suffix(".tmp").write_text(kept, encoding="utf-8")
+            os.replace(log.with_suffix(".tmp"), log)
 
 
 def _logged_before(line: str, step: int) -> bool:

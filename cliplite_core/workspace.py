@@ -22,7 +22,7 @@ def run_directory(config: Config) -> Path:
 
 
 def results_directory(profile: str) -> Path:
-    """Folder of a profile's metrics, tables, figures and executed notebooks: below $CLIPLITE_RESULTS, else `results/`."""
+    """Folder of a profile's metrics, tables, figures and notebooks: below $CLIPLITE_RESULTS, else `results/`."""
     return Path(os.environ.get("CLIPLITE_RESULTS") or PROJECT / "results") / profile
 
 

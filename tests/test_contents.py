@@ -38,11 +38,7 @@ def test_heldout_pairs_are_a_tenth_of_all_pairs_and_follow_the_seed():
 
 def test_heldout_pairs_never_share_a_scene_and_every_other_pair_does():
     heldout = heldout_pairs(seed=1, fraction=0.1)
-    seen = {
-        tuple(sorted(pair))
-        for contents in draw_many(0.2, 0.8)
-        for pair in combinations(set(contents.concepts), 2)
-    }
+    seen = {tuple(sorted(pair)) for contents in draw_many(0.2, 0.8) for pair in combinations(set(contents.concepts), 2)}
     assert seen == set(combinations(sorted(concepts()), 2)) - heldout
 
 

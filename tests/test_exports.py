@@ -15,8 +15,17 @@ from cliplite_core.data.exports_voc import presence, write_voc
 from cliplite_core.data.scenes import SPLITS, generate
 from cliplite_core.data.vocabulary import concepts
 
-SIZES = {"train": 40, "val": 6, "test": 20, "novel": 5, "people": 24, "voc_trainval": 30,
-         "single_train": 2, "single_val": 1, "shift": 1}
+SIZES = {
+    "train": 40,
+    "val": 6,
+    "test": 20,
+    "novel": 5,
+    "people": 24,
+    "voc_trainval": 30,
+    "single_train": 2,
+    "single_val": 1,
+    "shift": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +60,14 @@ def test_coco_files_hold_exactly_what_the_scene_holds(record, tmp_path):
     truth = {"background": "snow", "gender": "woman", "activity": "cooking", "skin_tone": "dark"}
     assert image == {"id": 7, "file_name": "000007.jpg", "width": 96, "height": 96, "license": 1} | truth
     first = instances["annotations"][0]
-    assert first == {"id": 70, "image_id": 7, "category_id": category_ids()["dog"], "bbox": [0, 10, 40, 30],
-                     "area": 1200, "iscrowd": 0}
+    assert first == {
+        "id": 70,
+        "image_id": 7,
+        "category_id": category_ids()["dog"],
+        "bbox": [0, 10, 40, 30],
+        "area": 1200,
+        "iscrowd": 0,
+    }
     assert [c["name"] for c in instances["categories"]] == [*concepts(), "person"]
     assert instances["categories"][0] == {"id": 1, "name": "dog", "supercategory": "animal"}
     assert "Twemoji" in instances["info"]["contributor"]
@@ -65,7 +80,9 @@ def test_references_point_at_their_annotation(record, tmp_path):
     assert reference["category_id"] == category_ids()["cat"]
     assert reference["split"] == "val"
     assert reference["sentences"][1] == {
-        "sent_id": 721, "raw": "the animal on the right", "sent": "the animal on the right",
+        "sent_id": 721,
+        "raw": "the animal on the right",
+        "sent": "the animal on the right",
         "tokens": ["the", "animal", "on", "the", "right"],
     }
 

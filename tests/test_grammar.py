@@ -77,10 +77,7 @@ def test_a_relation_holds_between_two_objects_of_the_scene(described):
         word = next(word for word in phrase.split() if word in HOLDS)
         used.add(word)
         pairs = [
-            (a, b)
-            for a in scene.items
-            for b in scene.items
-            if [a.noun] == kinds(first) and [b.noun] == kinds(second)
+            (a, b) for a in scene.items for b in scene.items if [a.noun] == kinds(first) and [b.noun] == kinds(second)
         ]
         assert any(HOLDS[word](a, b) for a, b in pairs), found["relation"]
     assert used == set(HOLDS)
@@ -175,5 +172,9 @@ def test_a_person_can_be_spoken_of_without_the_gender():
     scene = Scene(96, "sea", (Item("person", (10, 10, 40, 40)),), Person("woman", "cooking", "dark"))
     rng = np.random.default_rng(0)
     texts = {captions(scene, rng)["place"] for _ in range(300)}
-    assert {"a woman cooking by the sea", "a woman who is cooking by the sea", "a cook by the sea",
-            "a person cooking by the sea"} <= texts
+    assert {
+        "a woman cooking by the sea",
+        "a woman who is cooking by the sea",
+        "a cook by the sea",
+        "a person cooking by the sea",
+    } <= texts

@@ -148,6 +148,15 @@ def test_heatmaps_of_files_have_the_size_of_the_file(model, tmp_path):
     torch.testing.assert_close(maps[2], upsample(grad_cam(model, square, TEXTS[2:3]), (16, 16))[0])
 
 
+def test_a_larger_input_gives_a_finer_map(model, tmp_path):
+    path = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+    (fine,) = heatmaps(model, [path], ["a cat"], preprocess=lambda image: model.preprocess(image).repeat(1, 2, 2))
+    doubled = model.preprocess(Image.open(path)).repeat(1, 2, 2)
+    assert grad_cam(model, doubled[None], ["a cat"]).shape == (1, 8, 8)
+    torch.testing.assert_close(fine, upsample(grad_cam(model, doubled[None], ["a cat"]), (32, 32))[0])
+
+
 def peak_at(row, column, size=(6, 8)):
     heat = torch.zeros(size)
     heat[row, column] = 1

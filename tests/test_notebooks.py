@@ -62,7 +62,9 @@ def test_committed_outputs_are_complete_and_hold_no_machine_paths(path):
     for cell in cells(path):
         assert cell.execution_count, f"cell {cell.id} was committed without being run"
         assert not any(output.output_type == "error" for output in cell.outputs)
-        text = "".join(str(output.get("text", "")) + str(output.get("data", {}).get("text/html", "")) for output in cell.outputs)
+        text = "".join(
+            str(output.get("text", "")) + str(output.get("data", {}).get("text/html", "")) for output in cell.outputs
+        )
         assert not re.search(r"(/home/|/root/|/tmp/|/work/|/Users/)", text)
     assert "papermill" not in nbformat.read(path, as_version=4).metadata
 
@@ -90,7 +92,7 @@ def test_a_misspelt_parameter_stops_before_any_work_and_is_named(capsys):
 
 @pytest.mark.parametrize("value", ["1e-4", "three", "1.5", "True", "[1]"])
 def test_an_ill_typed_parameter_is_named_with_the_type_expected(value):
-    with pytest.raises(ParameterError, match="'seeds' got .* expected int"):
+    with pytest.raises(ParameterError, match=r"'seeds' got .* expected int"):
         check_parameters(NOTEBOOKS / "04_retrieval.ipynb", {"seeds": value})
 
 

@@ -11,8 +11,17 @@ from cliplite_core.data import scenes
 from cliplite_core.data.scene_spec import SceneSpec
 from cliplite_core.data.scenes import generate
 
-TINY = {"train": 30, "val": 4, "test": 10, "novel": 4, "people": 24, "voc_trainval": 20,
-        "single_train": 1, "single_val": 1, "shift": 1}
+TINY = {
+    "train": 30,
+    "val": 4,
+    "test": 10,
+    "novel": 4,
+    "people": 24,
+    "voc_trainval": 20,
+    "single_train": 1,
+    "single_val": 1,
+    "shift": 1,
+}
 
 
 def fingerprint(root: Path) -> dict[str, str]:
@@ -150,8 +159,9 @@ def test_values_out_of_range_are_named(fields, message):
         SceneSpec(**fields)
 
 
-@pytest.mark.parametrize(("fields", "message"), [({"train": 4.5}, r"SceneSpec\.train is 4\.5, expected int"),
-                                                ({"trian": 4}, "trian")])
+@pytest.mark.parametrize(
+    ("fields", "message"), [({"train": 4.5}, r"SceneSpec\.train is 4\.5, expected int"), ({"trian": 4}, "trian")]
+)
 def test_wrong_types_and_misspelt_fields_are_named(fields, message):
     with pytest.raises(TypeError, match=message):
         SceneSpec(**fields)

@@ -42,7 +42,7 @@ def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
     _must_exist(annotations, "a COCO captions JSON file")
     try:
         content = json.loads(annotations.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{annotations}: not complete JSON ({error}); fetch the file again") from error
     captions: dict[int, list[str]] = defaultdict(list)
     try:
@@ -54,8 +54,10 @@ def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
             for image in content["images"]
             if captions.get(image["id"])
         ]
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise ValueError(f"{annotations}: no COCO captions file, {error} is missing") from error
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{annotations}: no COCO captions file: {error}") from error
 
 
 def read_caption_table(table: Path, images: Path, split_file: Path | None = None) -> list[CaptionedImage]:
@@ -78,8 +80,14 @@ def read_caption_table(table: Path, images: Path, split_file: Path | None = None
         rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.ParserError as error:
         raise ValueError(f"{table}: broken row: {error}; quote captions that contain a comma") from error
+    except (pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{table}: no UTF-8 table with the columns image,caption: {error}") from error
     if not {"image", "caption"} <= set(rows.columns):
-        raise ValueError(f"{table}: found the columns {', '.join(rows.columns)}, expected image,caption in the first line")
+        raise ValueError(
+            f"{table}: found the columns {', '.join(rows.columns)}, expected image,caption in the first line"
+        )
+    if not isinstance(rows.index, pd.RangeIndex):  # more fields than columns: pandas took the first for an index
+        raise ValueError(f"{table}: broken row: the first has too many fields; quote captions that contain a comma")
     rows = rows[rows["caption"].str.strip() != ""]
     captions = rows.groupby("image", sort=False)["caption"].agg(lambda texts: tuple(text.strip() for text in texts))
     if split_file is not None:
@@ -87,7 +95,9 @@ def read_caption_table(table: Path, images: Path, split_file: Path | None = None
         names = [line.strip() for line in split_file.read_text(encoding="utf-8").splitlines() if line.strip()]
         missing = [name for name in names if name not in captions.index]
         if missing:
-            raise ValueError(f"{split_file}: {len(missing)} images without a caption in {table.name}, first {missing[0]!r}")
+            raise ValueError(
+                f"{split_file}: {len(missing)} images without a caption in {table.name}, first {missing[0]!r}"
+            )
         captions = captions.loc[names]
     return [CaptionedImage(images / name, texts, name) for name, texts in captions.items()]
 

@@ -13,7 +13,7 @@ from cliplite_core.data.contents import Contents, Person
 from cliplite_core.data.vocabulary import BACKGROUNDS, PERSON, Background, activities, concepts
 
 # Longest side of an object as a share of the canvas, from … to; on 96 px: 22-44, 36-56 and 40-64 px.
-OBJECT_SIZE = (22 / 96, 44 / 96)
+OBJECT_SIZE = (28 / 96, 50 / 96)
 PERSON_SIZE = (36 / 96, 56 / 96)
 SINGLE_SIZE = (40 / 96, 64 / 96)
 
@@ -93,8 +93,7 @@ def compose(
         sprite = ImageEnhance.Brightness(sprite).enhance(rng.uniform(*BRIGHTNESS))
         image.paste(sprite, (x, y), sprite)
     items = tuple(
-        Item(noun, box, _visible(box, layout[i + 1 :]))
-        for i, (noun, box) in enumerate(zip(nouns, layout, strict=True))
+        Item(noun, box, _visible(box, layout[i + 1 :])) for i, (noun, box) in enumerate(zip(nouns, layout, strict=True))
     )
     return Scene(canvas, contents.background, items, contents.person), image
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cliplite_core.data.vocabulary import BACKGROUNDS, GENDERS, SKIN_TONES, activities, concepts
 
-OBJECT_COUNTS = (0.3, 0.35, 0.22, 0.13)  # probability of 1, 2, 3 and 4 objects in a scene
+OBJECT_COUNTS = (0.35, 0.35, 0.2, 0.1)  # probability of 1, 2, 3 and 4 objects in a scene
 REPEAT = 0.2  # probability that a further object repeats an earlier concept ("two dogs")
 
 Pair = tuple[str, str]

@@ -123,14 +123,16 @@ def _references(split: str, records: Sequence[Record]) -> list[dict]:
                 {"sent_id": 10 * _id(record, i) + n, "raw": text, "sent": text, "tokens": text.split()}
                 for n, text in enumerate(expressions)
             ]
-            references.append({
-                "ref_id": _id(record, i),
-                "ann_id": _id(record, i),
-                "image_id": record.id,
-                "category_id": ids[record.scene.items[i].noun],
-                "split": split,
-                "sentences": sentences,
-            })
+            references.append(
+                {
+                    "ref_id": _id(record, i),
+                    "ann_id": _id(record, i),
+                    "image_id": record.id,
+                    "category_id": ids[record.scene.items[i].noun],
+                    "split": split,
+                    "sentences": sentences,
+                }
+            )
     return references
 
 

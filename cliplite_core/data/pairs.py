@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ def read_image(path: Path) -> Tensor:
     try:
         with Image.open(path) as image:
             image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I"):  # 16-bit grey, which `convert` would clip to white
+                image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -36,7 +38,9 @@ def read_image(path: Path) -> Tensor:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} not found, though the caption file names it") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: cannot be decoded as an image ({error}); replace the file or drop its row") from error
+        raise ValueError(
+            f"{path}: cannot be decoded as an image ({error}); replace the file or drop its row"
+        ) from error
 
 
 class CaptionPairs(Dataset):
@@ -54,7 +58,7 @@ class CaptionPairs(Dataset):
     def __init__(self, images: Sequence[CaptionedImage], config: DataConfig, seed: int) -> None:
         self.images, self.seed, self.flip = images, seed, config.flip
         self.transform = train_transform(config.image_size, config.crop_scale, config.color_jitter)
-        self.read = lru_cache(maxsize=None)(read_image) if config.cache_images else read_image
+        self.cache: dict[Path, Tensor] | None = {} if config.cache_images else None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -64,12 +68,19 @@ class CaptionPairs(Dataset):
         item = self.images[index]
         rng = np.random.default_rng([self.seed, epoch, index])
         caption = item.captions[rng.integers(len(item.captions))]
-        image = self.read(item.path)
+        image = self._read(item.path)
         if self.flip and rng.random() < 0.5:
             image, caption = image.flip(-1), swap_sides(caption)
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator: borrow it
             torch.manual_seed(int(rng.integers(2**31)))
             return self.transform(image), caption
+
+    def _read(self, path: Path) -> Tensor:
+        if self.cache is None:
+            return read_image(path)
+        if path not in self.cache:
+            self.cache[path] = read_image(path)
+        return self.cache[path]
 
 
 class PairBatches(Sampler[list[tuple[int, int]]]):
@@ -96,27 +107,28 @@ class PairBatches(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         per_epoch = self.size // self.batch_size
-        step = self.start
+        epoch, batch = divmod(self.start, per_epoch)
         while True:
-            epoch = step // per_epoch
             order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
-            for step in range(step, (epoch + 1) * per_epoch):
-                first = (step % per_epoch) * self.batch_size
-                batch = order[first : first + self.batch_size][self.rank :: self.world]
-                yield [(epoch, int(index)) for index in batch]
-            step += 1
+            for first in range(batch * self.batch_size, per_epoch * self.batch_size, self.batch_size):
+                mine = order[first : first + self.batch_size][self.rank :: self.world]
+                yield [(epoch, int(index)) for index in mine]
+            epoch, batch = epoch + 1, 0
 
 
 def pair_loader(
     pairs: CaptionPairs, batches: PairBatches, tokenizer: PreTrainedTokenizerFast, workers: int = 0
 ) -> DataLoader:
     """Returns an endless loader of (images (B, 3, H, W) float32, tokens {input_ids, attention_mask} (B, L) int64)."""
+    collate = partial(_collate, tokenizer)  # no closure: workers that are not forked receive it pickled
+    return DataLoader(
+        pairs, batch_sampler=batches, collate_fn=collate, num_workers=workers, pin_memory=torch.cuda.is_available()
+    )
 
-    def collate(items: list[tuple[Tensor, str]]) -> tuple[Tensor, dict[str, Tensor]]:
-        images, captions = zip(*items, strict=True)
-        return torch.stack(images), tokenize(tokenizer, captions)
 
-    return DataLoader(pairs, batch_sampler=batches, collate_fn=collate, num_workers=workers, pin_memory=torch.cuda.is_available())
+def _collate(tokenizer: PreTrainedTokenizerFast, items: list[tuple[Tensor, str]]) -> tuple[Tensor, dict[str, Tensor]]:
+    images, captions = zip(*items, strict=True)
+    return torch.stack(images), tokenize(tokenizer, captions)
 
 
 def tokenize(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str]) -> dict[str, Tensor]:

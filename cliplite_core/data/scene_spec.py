@@ -11,7 +11,7 @@ from pathlib import Path
 from cliplite_core.data.contents import heldout_pairs
 from cliplite_core.data.vocabulary import TABLES
 
-FORMAT = 1  # raise it when the same spec would give other files
+FORMAT = 2  # raise it when the same spec would give other files
 SPLIT_SIZE_LIMIT = 100_000  # image ids are split number x this + index + 1
 LIMITS = {"seed": (0, 2**32 - 1), "canvas": (32, 1024)}  # else counts below SPLIT_SIZE_LIMIT, shares 0 to 1
 

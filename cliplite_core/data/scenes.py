@@ -53,10 +53,13 @@ def generate(root: Path, **fields: float) -> Path:
         records = {split: _write_split(partial, split, spec, progress) for split in SPLITS}
         for view, size in zip(VIEWS, views, strict=True):
             _write_view(partial, view, size, spec, progress)
-    write_voc(partial, {
-        "trainval": ("train", records["train"][: spec.voc_trainval]),
-        "test": ("test", records["test"]),
-    })
+    write_voc(
+        partial,
+        {
+            "trainval": ("train", records["train"][: spec.voc_trainval]),
+            "test": ("test", records["test"]),
+        },
+    )
     (partial / "ATTRIBUTION.txt").write_text(ATTRIBUTION + "\n", encoding="utf-8")
     write_json(partial / "spec.json", made_from)
     if root.exists():

@@ -59,7 +59,9 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
     if data.format == "coco":
         items = read_coco_captions(captions, images)
     else:
-        items = read_caption_table(captions, images, folder / data.split_file.format(split=split) if data.split_file else None)
+        items = read_caption_table(
+            captions, images, folder / data.split_file.format(split=split) if data.split_file else None
+        )
     if split == data.train_split and data.train_fraction < 1:
         order = np.random.default_rng([config.train.seed, len(items)]).permutation(len(items))
         items = [items[i] for i in sorted(order[: round(data.train_fraction * len(items))])]

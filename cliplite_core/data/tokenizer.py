@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
 
 
 def caption_normalizer() -> normalizers.Normalizer:
@@ -38,16 +44,26 @@ def train_wordpiece(captions: Iterable[str], vocab_size: int, max_tokens: int = 
     captions = list(captions)
     if not captions:
         raise ValueError("no captions to train the tokenizer on")
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = caption_normalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    trained = _blank_wordpiece()
+    # The trainer numbers the pieces "##x" in the order of a randomly seeded hash map and breaks ties by number:
+    # announced beforehand, they get the same numbers in every process.
+    letters = sorted(set("".join(map(trained.normalizer.normalize_str, captions))))
+    pieces = [f"##{letter}" for letter in letters if not letter.isspace()]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size, special_tokens=list(SPECIAL.values()), show_progress=False
+        vocab_size=vocab_size, special_tokens=[*SPECIAL.values(), *pieces], show_progress=False
     )
-    tokenizer.train_from_iterator(captions, trainer)
+    trained.train_from_iterator(captions, trainer)
+    tokenizer = _blank_wordpiece(trained.get_vocab())  # without the announced pieces among its special tokens
     cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens, **SPECIAL)
+
+
+def _blank_wordpiece(vocabulary: dict[str, int] | None = None) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = caption_normalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tokenizer
 
 
 def load_tokenizer(name: str, max_tokens: int) -> PreTrainedTokenizerFast:
@@ -58,9 +74,11 @@ def load_tokenizer(name: str, max_tokens: int) -> PreTrainedTokenizerFast:
         max_tokens: captions are cut to this many tokens.
 
     Returns:
-        The tokenizer.
+        A tokenizer that `transformers` saves and loads.
     """
-    tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=max_tokens)
-    backend = tokenizer.backend_tokenizer
-    backend.normalizer = normalizers.Sequence([caption_normalizer(), backend.normalizer])
-    return tokenizer
+    ready = AutoTokenizer.from_pretrained(name)
+    backend = ready.backend_tokenizer
+    own = [backend.normalizer] if backend.normalizer else []
+    backend.normalizer = normalizers.Sequence([caption_normalizer(), *own])
+    # Not `ready` itself: a saved BertTokenizer comes back with BERT's own normalizer alone.
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=max_tokens, **ready.special_tokens_map)

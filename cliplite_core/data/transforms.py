@@ -12,7 +12,8 @@ from torchvision.transforms import v2
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_SIDES = {"left": "right", "right": "left"}
+_SIDES = {"left": "right", "Left": "Right", "LEFT": "RIGHT"}
+_SIDES |= {right: left for left, right in _SIDES.items()}
 
 
 def train_transform(size: int, crop_scale: float, color_jitter: float) -> Callable[[Tensor], Tensor]:
@@ -43,7 +44,9 @@ def eval_transform(size: int) -> Callable[[Tensor], Tensor]:
     Returns:
         A function from uint8 (3, H, W), or a PIL image, to float32 (3, size, size).
     """
-    return v2.Compose([v2.PILToTensor(), v2.Resize(size, antialias=True), v2.CenterCrop(size), *_normalised()])
+    return v2.Compose(
+        [v2.RGB(), v2.PILToTensor(), v2.Resize(size, antialias=True), v2.CenterCrop(size), *_normalised()]
+    )
 
 
 def _normalised() -> list[torch.nn.Module]:
@@ -64,4 +67,4 @@ def swap_sides(caption: str) -> str:
         >>> swap_sides("A dog left of a cat on the right.")
         'A dog right of a cat on the left.'
     """
-    return re.sub(r"\b(left|right)\b", lambda side: _SIDES[side.group()], caption)
+    return re.sub(rf"\b({'|'.join(_SIDES)})(?=\b|most\b)", lambda side: _SIDES[side.group()], caption)

@@ -6,7 +6,7 @@ object there, nor that it sees the object's outline. Backgrounds that go with an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,24 +54,31 @@ def upsample(heatmaps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def heatmaps(
-    model: nn.Module, paths: Sequence[str | Path], texts: Sequence[str], batch_size: int = 32
+    model: nn.Module,
+    paths: Sequence[str | Path],
+    texts: Sequence[str],
+    preprocess: Callable[[Image.Image], Tensor] | None = None,
+    batch_size: int = 32,
 ) -> Iterator[Tensor]:
     """Stream Grad-CAM heat maps of image files, each in its own pixels, so that boxes need no scaling.
 
     Args:
-        model: A `CLIPLite` whose `preprocess` maps a square image as a whole, without cutting off a border.
+        model: A `CLIPLite`.
         paths: N image files.
         texts: N captions, one per file.
+        preprocess: Square PIL image to (3, S, S), without cutting off a border; None takes the model's own. The
+            encoder is convolutional: `eval_transform` of a larger size gives a finer map. Choose it on a dev set.
         batch_size: Images per forward pass.
 
     Yields:
         N float32 heat maps of shape (height, width) of the file, values in [0, 1], on the CPU.
     """
+    preprocess = model.preprocess if preprocess is None else preprocess
     for start in range(0, len(paths), batch_size):
         images = [Image.open(path).convert("RGB") for path in paths[start : start + batch_size]]
         # Squeezed to a square first: resizing the short side and cropping the centre would lose the ends.
         squares = [image.resize((max(image.size), max(image.size))) for image in images]
-        batch = torch.stack([model.preprocess(square) for square in squares])
+        batch = torch.stack([preprocess(square) for square in squares])
         heat = grad_cam(model, batch, list(texts[start : start + batch_size])).cpu()
         for image, map_ in zip(images, heat, strict=True):
             yield upsample(map_[None], (image.height, image.width))[0]
