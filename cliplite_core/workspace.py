@@ -8,6 +8,7 @@ from pathlib import Path
 from cliplite_core.config import Config
 
 PROJECT = Path(__file__).resolve().parent.parent
+DEFINITIONS = PROJECT / "data"  # the small texts that experiments are defined by
 
 
 def data_root() -> Path:
@@ -32,7 +33,7 @@ def definition(name: str) -> Path:
     Raises:
         FileNotFoundError: there is no such file; it comes with a checkout of the project.
     """
-    path = PROJECT / "data" / name
+    path = DEFINITIONS / name
     if not path.is_file():
         raise FileNotFoundError(f"{path} not found; it comes with a checkout of the project (pip install -e .)")
     return path

@@ -3,12 +3,12 @@ import json
 import pytest
 
 from cliplite_core.data.gender import (
-    TABLES,
     definitional_pairs,
     gender_from_captions,
     gender_words,
     neutral_queries,
 )
+from cliplite_core.workspace import DEFINITIONS
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_contexts_of_ones_own_take_the_place_of_the_file():
 
 def test_the_files_say_what_they_are():
     for name in ("gender_words.json", "neutral_queries.json"):
-        assert len(json.loads((TABLES / name).read_text(encoding="utf-8"))["description"]) > 50
+        assert len(json.loads((DEFINITIONS / name).read_text(encoding="utf-8"))["description"]) > 50

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-TABLES = Path(__file__).resolve().parents[2] / "data"
+from cliplite_core.workspace import DEFINITIONS
 
 
 def gender_from_captions(captions: Iterable[str], words: Mapping[str, frozenset[str]] | None = None) -> str | None:
@@ -40,7 +40,7 @@ def gender_from_captions(captions: Iterable[str], words: Mapping[str, frozenset[
 
 
 @cache
-def gender_words(name: str = "zhao2017", path: Path = TABLES / "gender_words.json") -> dict[str, frozenset[str]]:
+def gender_words(name: str = "zhao2017", path: Path = DEFINITIONS / "gender_words.json") -> dict[str, frozenset[str]]:
     """Read a list of gendered words.
 
     Args:
@@ -93,7 +93,7 @@ def neutral_queries(contexts: Sequence[str] | None = None) -> list[str]:
 
 
 def _captions(noun: str, contexts: Sequence[str] | None, default: str) -> list[str]:
-    contexts = _read(TABLES / "neutral_queries.json")[default] if contexts is None else contexts
+    contexts = _read(DEFINITIONS / "neutral_queries.json")[default] if contexts is None else contexts
     return [f"a {noun} {context}".strip() for context in contexts]
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cliplite_core.data.contents import heldout_pairs
-from cliplite_core.data.vocabulary import TABLES
+from cliplite_core.workspace import DEFINITIONS
 
 FORMAT = 2  # raise it when the same spec would give other files
 SPLIT_SIZE_LIMIT = 100_000  # image ids are split number x this + index + 1
@@ -62,7 +62,7 @@ class SceneSpec:
 
 def recipe(spec: SceneSpec) -> dict:
     """All that decides the files, as `spec.json` says it: spec, tables, artwork versions, held-out pairs."""
-    tables = b"".join((TABLES / name).read_bytes() for name in ("concepts.csv", "activities.csv"))
+    tables = b"".join((DEFINITIONS / name).read_bytes() for name in ("concepts.csv", "activities.csv"))
     return {
         "format": FORMAT,
         "spec": asdict(spec),

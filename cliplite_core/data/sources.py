@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -58,14 +59,22 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
     captions, images = folder / data.captions.format(split=split), folder / data.images.format(split=split)
     if data.format == "coco":
         items = read_coco_captions(captions, images)
+    elif data.split_file:
+        items = read_caption_table(captions, images, folder / data.split_file.format(split=split))
     else:
-        items = read_caption_table(
-            captions, images, folder / data.split_file.format(split=split) if data.split_file else None
-        )
+        items = [
+            item for item in read_caption_table(captions, images) if _hashed_split(str(item.image_id), data) == split
+        ]
     if split == data.train_split and data.train_fraction < 1:
         order = np.random.default_rng([config.train.seed, len(items)]).permutation(len(items))
         items = [items[i] for i in sorted(order[: round(data.train_fraction * len(items))])]
     return items
+
+
+def _hashed_split(name: str, data: DataConfig) -> str:
+    """The split of an image by a hash of its name: adding images to a table never moves others between splits."""
+    percentile = zlib.crc32(name.encode()) % 100
+    return data.train_split if percentile < 90 else data.val_split if percentile < 95 else data.test_split
 
 
 def _scene_sizes(data: DataConfig) -> dict[str, int]:

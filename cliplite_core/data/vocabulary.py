@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-TABLES = Path(__file__).resolve().parents[2] / "data"
+from cliplite_core.workspace import DEFINITIONS
 
 GENDERS = ("woman", "man")
 PERSON = "person"
@@ -73,7 +73,7 @@ BACKGROUNDS = {
 
 
 @cache
-def concepts(path: Path = TABLES / "concepts.csv") -> dict[str, Concept]:
+def concepts(path: Path = DEFINITIONS / "concepts.csv") -> dict[str, Concept]:
     """Read the object concepts.
 
     Args:
@@ -99,7 +99,7 @@ def concepts(path: Path = TABLES / "concepts.csv") -> dict[str, Concept]:
 
 
 @cache
-def activities(path: Path = TABLES / "activities.csv") -> dict[str, Activity]:
+def activities(path: Path = DEFINITIONS / "activities.csv") -> dict[str, Activity]:
     """Read the activities.
 
     Args:

@@ -1,0 +1,66 @@
+"""What the tests share: folders outside the project, a tiny scenes set, a tiny configuration and a tiny model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from transformers import PreTrainedTokenizerFast, set_seed
+
+from cliplite_core.config import Config, load_profile
+from cliplite_core.data.sources import data_folder
+from cliplite_core.data.tokenizer import train_wordpiece
+from cliplite_core.model import CLIPLite
+
+# The smoke profile once more made smaller: a step takes some 20 ms.
+TINY = {
+    "folder": "tiny", "scenes_train": 48, "scenes_eval": 16, "image_size": 16, "vocab_size": 150,
+    "image_width": 8, "text_hidden": 16, "units": 16,
+    "steps": 6, "batch_size": 8, "checkpoint_every": 3, "log_every": 1, "warmup_steps": 2,
+}  # fmt: skip
+CAPTIONS = ("a red dog left of a cat", "two birds on the grass", "a man rides a horse", "the moon", "a dog and a moon")
+
+
+@pytest.fixture(autouse=True)
+def _isolated(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points data, runs and results away from the project, so that no test finds or leaves anything there."""
+    if request.module.__name__ == "test_notebooks":
+        return  # these execute the committed notebooks, on the project's own quick runs
+    for name in ("data", "runs", "results"):
+        monkeypatch.setenv(f"CLIPLITE_{name.upper()}", str(tmp_path / name))
+
+
+@pytest.fixture(scope="session")
+def scenes_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with the scenes of the tiny configuration."""
+    root = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPLITE_DATA", str(root))
+        data_folder(load_profile("smoke", **TINY))
+    return root
+
+
+@pytest.fixture
+def tiny(scenes_data: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A configuration that trains in a second, its data in place."""
+    monkeypatch.setenv("CLIPLITE_DATA", str(scenes_data))
+    return load_profile("smoke", **TINY)
+
+
+@pytest.fixture
+def tiny_arguments(tiny: Config) -> list[str]:
+    """The same configuration as arguments of `python -m cliplite_core.train`."""
+    return ["--profile", "smoke", "--set", *(f"{name}={value}" for name, value in TINY.items())]
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer of a hundred pieces."""
+    return train_wordpiece(CAPTIONS, 100)
+
+
+@pytest.fixture
+def model(tokenizer: PreTrainedTokenizerFast) -> CLIPLite:
+    """A tiny model with random weights, in evaluation mode."""
+    set_seed(0)
+    return CLIPLite(load_profile("smoke", **TINY), tokenizer).eval()

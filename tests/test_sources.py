@@ -1,0 +1,135 @@
+"""From a profile to its images: what is missing is listed, fractions nest, the data command counts."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from cliplite_core.config import Config, load_profile
+from cliplite_core.data import __main__ as command
+from cliplite_core.data.sources import data_folder, read_split
+from cliplite_core.workspace import data_root, definition, results_directory, run_directory
+
+
+@pytest.fixture
+def flickr8k(tmp_path, monkeypatch) -> Path:
+    """The layout of Kaggle's Flickr8k with ten images, their files empty."""
+    folder = tmp_path / "sets" / "flickr8k"
+    (folder / "Images").mkdir(parents=True)
+    names = [f"{number}.jpg" for number in range(10)]
+    rows = [f'{name},"caption {n}, of {name}"' for name in names for n in range(5)]
+    (folder / "captions.txt").write_text("\n".join(["image,caption", *rows]) + "\n")
+    for split, chosen in {"train": names[:6], "dev": names[6:8], "test": names[8:]}.items():
+        (folder / f"Flickr_8k.{split}Images.txt").write_text("\n".join(chosen) + "\n")
+    monkeypatch.setenv("CLIPLITE_DATA", str(folder.parent))
+    return folder
+
+
+def names(config: Config, split: str) -> list[str]:
+    return [image.path.name for image in read_split(config, split)]
+
+
+def test_the_scenes_are_composed_once_and_read_by_the_coco_reader(tiny):
+    folder = data_folder(tiny)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    train, test = read_split(tiny, "train"), read_split(tiny, "test")
+    assert (len(train), len(test)) == (48, 16)
+    assert all(image.path.is_file() and 1 <= len(image.captions) <= 5 for image in train + test)
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_flickr8k_is_read_as_kaggle_lays_it_out(flickr8k):
+    config = load_profile("flickr8k")
+    assert names(config, "dev") == ["6.jpg", "7.jpg"]
+    image = read_split(config, "train")[0]
+    assert image.path == flickr8k / "Images" / "0.jpg"
+    assert image.captions == tuple(f"caption {n}, of 0.jpg" for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("profile", "files"),
+    [
+        ("flickr8k", ["captions.txt", "Images", "Flickr_8k.trainImages.txt", "Flickr_8k.devImages.txt"]),
+        ("coco", ["annotations/captions_train2017.json", "annotations/captions_val2017.json", "train2017", "val2017"]),
+    ],
+)
+def test_a_missing_data_folder_is_a_list_of_what_is_needed_and_where_to_say_so(profile, files):
+    with pytest.raises(FileNotFoundError) as error:
+        data_folder(load_profile(profile))
+    listed = {line.strip() for line in str(error.value).splitlines() if line.startswith("  ")}
+    assert listed == {str(data_root() / profile / file) for file in files}
+    assert "CLIPLITE_DATA" in str(error.value) and "data/README.md" in str(error.value)
+
+
+def test_only_what_is_missing_is_listed(flickr8k):
+    (flickr8k / "captions.txt").unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        data_folder(load_profile("flickr8k"))
+    assert [line.strip() for line in str(error.value).splitlines() if line.startswith("  ")] == [
+        str(flickr8k / "captions.txt")
+    ]
+
+
+def test_training_fractions_are_nested_random_and_in_the_order_of_the_set(tiny):
+    everything = names(tiny, "train")
+    fractions = [names(tiny.override(train_fraction=share), "train") for share in (0.1, 0.25, 0.5, 0.75, 1.0)]
+    assert [len(fraction) for fraction in fractions] == [5, 12, 24, 36, 48]
+    for smaller, larger in pairwise(fractions):
+        assert set(smaller) < set(larger)
+    for fraction in fractions:
+        assert fraction == [name for name in everything if name in set(fraction)]
+    assert fractions[2] != everything[:24]
+    assert fractions[2] == names(tiny.override(train_fraction=0.5), "train")
+    assert fractions[2] != names(tiny.override(train_fraction=0.5, seed=1), "train")
+
+
+def test_only_the_training_split_is_cut(tiny):
+    assert len(read_split(tiny.override(train_fraction=0.1), "val")) == 16
+
+
+def test_a_folder_that_holds_other_scenes_is_not_overwritten(tiny):
+    with pytest.raises(FileExistsError, match=r"train: found 48, expected 40"):
+        data_folder(tiny.override(scenes_train=40))
+
+
+def test_places_follow_the_environment_and_a_changed_run_its_own_folder(tiny, tmp_path):
+    assert results_directory("smoke") == tmp_path / "results" / "smoke"
+    directory = run_directory(tiny)
+    assert directory.parent == tmp_path / "runs" / "smoke"
+    assert directory.name == f"jsd-seed0-{tiny.hash()}"
+    assert run_directory(tiny.override(image_lr=0.5)) != directory
+
+
+def test_without_the_environment_places_are_the_projects(monkeypatch):
+    for name in ("DATA", "RUNS", "RESULTS"):
+        monkeypatch.delenv(f"CLIPLITE_{name}")
+    project = Path(__file__).resolve().parent.parent
+    assert data_root() == project / "data"
+    assert results_directory("smoke") == project / "results" / "smoke"
+    assert run_directory(load_profile("smoke")).parent == project / "runs" / "smoke"
+
+
+def test_a_definition_that_is_not_there_is_named():
+    assert definition("prompts.json").is_file()
+    with pytest.raises(FileNotFoundError, match=r"prompt\.json not found; it comes with a checkout"):
+        definition("prompt.json")
+
+
+def test_the_data_command_counts_images_and_captions(flickr8k, capsys):
+    assert command.main(["ready", "flickr8k"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["flickr8k/train", "6", "images", "30", "captions"],
+        ["flickr8k/dev", "2", "images", "10", "captions"],
+    ]
+
+
+def test_the_data_command_ends_with_the_error_and_no_traceback(flickr8k, capsys):
+    shutil.rmtree(flickr8k)
+    assert command.main(["ready", "flickr8k"]) == 2
+    assert "error: profile 'flickr8k' needs files that are not there" in capsys.readouterr().err
+    assert command.main(["ready", "flikr8k"]) == 2
+    assert "unknown profile 'flikr8k'" in capsys.readouterr().err
