@@ -25,7 +25,6 @@ _HOME = {
     "Trainer": "trainer",
     "load_run": "runs",
     "read_log": "runs",
-    "train": "runs",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

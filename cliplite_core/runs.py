@@ -26,7 +26,7 @@ from cliplite_core.data.tokenizer import load_tokenizer, train_wordpiece
 from cliplite_core.memory import peak_memory_gib
 from cliplite_core.model import CLIPLite
 from cliplite_core.pretraining import Pretraining
-from cliplite_core.trainer import Trainer
+from cliplite_core.trainer import Trainer, on_cpu
 from cliplite_core.workspace import run_directory
 
 
@@ -45,7 +45,7 @@ def train(config: Config) -> Path:
     """
     directory = run_directory(config)
     directory.mkdir(parents=True, exist_ok=True)
-    processes = PartialState()
+    processes = PartialState(cpu=on_cpu())
     if processes.num_processes > 1:  # one process group, one run: the others would wait for the lock for ever
         return _train(config, directory, processes)
     with FileLock(directory / "lock"):  # a second process that wants the same run waits for it

@@ -52,7 +52,7 @@ class Trainer:
         directory: Path,
         callbacks: Sequence[Callable[[Trainer], None]] = (),
     ) -> None:
-        self.accelerator = Accelerator(mixed_precision=mixed_precision(config.train.precision))
+        self.accelerator = Accelerator(cpu=on_cpu(), mixed_precision=mixed_precision(config.train.precision))
         self.pretraining, self.batches, self.config = pretraining, batches, config.train
         self.directory, self.callbacks = directory, callbacks
         self.step = self.resumed_from = 0
@@ -165,6 +165,11 @@ class Trainer:
 def _logged_before(line: str, step: int) -> bool:
     """Whether a log line was written by the time of a checkpoint; a line cut short by a kill was not."""
     return step > 0 and line.endswith("\n") and json.loads(line)["step"] <= step
+
+
+def on_cpu() -> bool:
+    """Whether to compute on CPUs; unless told so, accelerate takes each of several CPU processes for the only one."""
+    return not torch.accelerator.is_available()
 
 
 def mixed_precision(precision: str) -> str:

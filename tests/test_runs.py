@@ -120,7 +120,8 @@ def test_the_command_line_trains_and_says_where_and_how_fast(tiny, tiny_argument
     assert main([*tiny_arguments, "--objective", "infonce", "--seed", "2", "--set", "steps=2", "image_lr=1e-4"]) == 0
     directory = run_directory(tiny.override(objective="infonce", seed=2, steps=2, image_lr=1e-4))
     assert (directory / "model").is_dir()
-    assert f"{directory}: " in (out := capsys.readouterr().out) and "images/s" in out
+    printed = capsys.readouterr().out
+    assert directory.name in printed and "images/s" in printed
 
 
 @pytest.mark.parametrize(
@@ -138,18 +139,18 @@ def test_the_command_line_trains_and_says_where_and_how_fast(tiny, tiny_argument
 )
 def test_a_wrong_command_line_ends_with_the_error_and_no_traceback(arguments, message, capsys, tmp_path):
     assert main(arguments) == 2
-    assert capsys.readouterr().err.startswith(f"error: {message}") or message in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and message in printed
     assert not list((tmp_path / "runs").rglob("log.jsonl"))
 
 
 # Each of two processes trains on its share of the batches that one process trains on whole. Batch norm of the image
 # encoder would see half a batch, so it is frozen; the critic's sees the gathered batch.
 SHARED = textwrap.dedent("""
-    import sys
+    import os
     from pathlib import Path
 
     import torch
-    from accelerate import PartialState
     from transformers import set_seed
 
     from cliplite_core.config import load_profile
@@ -165,7 +166,7 @@ SHARED = textwrap.dedent("""
             objective=objective, negatives=negatives, prior_weight=0.0, text_dropout=0.0, steps=4, warmup_steps=0,
             optimizer="sgd", image_lr=0.05, text_lr=0.05,
         )
-        state = PartialState()
+        rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         texts = [f"{colour} {thing}" for colour in ("red", "blue") for thing in ("dog", "cat", "bird", "moon")]
         tokenizer = train_wordpiece(texts, 60)
         set_seed(0)
@@ -174,20 +175,19 @@ SHARED = textwrap.dedent("""
         def batches(start):
             for step in range(start, config.train.steps):
                 images = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(step))
-                share = slice(state.process_index, None, state.num_processes)
+                share = slice(rank, None, world)
                 yield images[share], tokenize(tokenizer, texts[share])
 
         def freeze_batch_norm(trainer):
             trainer.pretraining.model.image_encoder.eval()
 
         Trainer(training, batches, config, directory, [freeze_batch_norm]).fit()
-        if state.is_main_process:
+        if rank == 0:
             torch.save(training.state_dict(), directory / "weights.pt")
 
     def main(folder, fields):
         for objective, negatives in (("jsd", 1), ("jsd", 3), ("infonce", 1), ("sigmoid", 1)):
             train_on_shares(folder / f"{objective}-{negatives}", objective, negatives, fields)
-        PartialState().wait_for_everyone()
 """)
 
 
@@ -200,7 +200,7 @@ def test_two_processes_train_as_one_on_the_same_batches(tiny, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[-9000:]
     alone: dict = {"__name__": "alone"}
     exec(compile(SHARED, "shared", "exec"), alone)
     alone["main"](tmp_path / "one", TINY)
