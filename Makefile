@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results test lab lint clean
+.PHONY: results test lab lint notebooks clean
 
 results: .venv/.installed
 	TQDM_DISABLE=1 $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE) seeds=$(SEEDS)
@@ -22,6 +22,14 @@ test: .venv/.installed lint
 	$(MAKE) results PROFILE=smoke
 	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
 	TQDM_DISABLE=1 $(BIN)/pytest notebooks --nbval-lax --nbval-current-env -n 2 --dist loadfile
+
+# For whoever edits a notebook: runs the committed copies on `smoke` and keeps their outputs, as nbval wants them.
+notebooks: .venv/.installed
+	$(MAKE) results PROFILE=smoke
+	for path in notebooks/[0-9]*.ipynb; do \
+	  TQDM_DISABLE=1 $(BIN)/python -m cliplite_core.notebook $$(basename $$path .ipynb) || exit 1; \
+	  cp results/smoke/$$path $$path; \
+	done
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks

@@ -23,9 +23,14 @@ class ScoreSnapshots:
         images: the validation split; its first `pairs` images with their first captions are used.
         config: the run, for the schedule and the image size.
         pairs: how many, at least 2.
+
+    Raises:
+        ValueError: fewer than two images.
     """
 
     def __init__(self, images: Sequence[CaptionedImage], config: Config, pairs: int = 256) -> None:
+        if len(images) < 2:
+            raise ValueError(f"val_split {config.data.val_split!r}: got {len(images)} images, expected at least 2")
         self.images = images[:pairs]
         steps = config.train.steps
         self.at = sorted({0, steps, *(round(share * steps) for share in (0.03, 0.1, 0.3))})

@@ -91,7 +91,7 @@ def run(name: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         log_output=False,
         cwd=NOTEBOOKS,
         kernel_name="python3",
-        extra_arguments=["--log-level=ERROR"],  # no line about unencrypted loopback sockets in every log
+        extra_arguments=["--log-level=CRITICAL"],  # no line about unencrypted loopback sockets in every log
     )
     _without_run_metadata(temporary)
     os.replace(temporary, output)

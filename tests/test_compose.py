@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torchvision.ops import box_convert, box_iou
 
-from cliplite_core.data.compose import MAX_IOU, SINGLE_SIZE, compose, iou
+from cliplite_core.data.compose import MAX_IOU, OBJECT_SIZE, PERSON_SIZE, SINGLE_SIZE, compose, iou
 from cliplite_core.data.contents import Contents, Person, draw_scene, heldout_pairs
 
 RED, BLUE = (255, 0, 0, 255), (0, 0, 255, 255)
@@ -55,7 +55,7 @@ def test_objects_stay_inside_the_picture_within_their_sizes_and_hardly_overlap()
             x, y, width, height = item.box
             assert x >= 0 <= y
             assert x + width <= 96 >= y + height
-            low, high = (36, 56) if item.noun == "person" else (22, 44)
+            low, high = (96 * share for share in (PERSON_SIZE if item.noun == "person" else OBJECT_SIZE))
             assert low - 1 <= max(width, height) <= high + 1
             assert all(iou(item.box, other.box) <= MAX_IOU for other in scene.items[:i])
 
@@ -78,7 +78,8 @@ def test_visible_share_agrees_with_painting_the_boxes_one_over_another():
         for i, item in enumerate(scene.items):
             share = (painted == i).sum() / item.area
             hidden += share < 1
-            assert item.visible == pytest.approx(share, abs=0.03)
+            assert item.visible <= share + 0.01, "what is hidden twice is counted twice, never less than once"
+            assert item.visible == pytest.approx(share, abs=0.1)
     assert hidden > 20
 
 

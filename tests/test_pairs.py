@@ -151,6 +151,13 @@ def test_each_of_an_images_captions_is_drawn_as_often_as_the_others(items, tiny)
     assert min(drawn.count(caption) for caption in items[4].captions) > 70
 
 
+def test_one_epoch_draws_for_each_item_on_its_own(items, tiny):
+    dataset = pairs([items[0]] * 40, tiny)
+    drawn = [dataset[0, index] for index in range(40)]
+    assert {caption for _, caption in drawn} == set(items[0].captions)
+    assert len({image.numpy().tobytes() for image, _ in drawn}) > 30
+
+
 def test_flipping_mirrors_the_picture_and_swaps_the_sides_in_its_caption(tmp_path, tiny):
     halves = Image.new("RGB", (20, 20), "black")
     halves.paste("white", (10, 0, 20, 20))

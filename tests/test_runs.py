@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY
 from safetensors.torch import load_file
 
 from cliplite_core import runs
+from cliplite_core.callbacks import ScoreSnapshots
 from cliplite_core.config import Config
+from cliplite_core.data.pairs import read_image
+from cliplite_core.data.sources import read_split
 from cliplite_core.model import CLIPLite
 from cliplite_core.runs import load_run, read_log, read_summary, train
 from cliplite_core.train import main
@@ -49,7 +53,7 @@ def test_a_run_leaves_a_model_a_log_and_a_summary_and_no_checkpoint(tiny):
     ]
     assert CLIPLite.load(directory / "model").config == tiny
     summary = read_summary(directory)
-    assert (summary["resumed_from"], summary["processes"], summary["device"]) == (0, 1, "cpu")
+    assert (summary["resumed_from"], summary["processes"]) == (0, 1)
     assert summary["images_per_second"] > 0 and summary["seconds"] > 0
     steps = read_log(directory)
     assert list(steps.index) == [1, 2, 3, 4, 5, 6]
@@ -83,6 +87,24 @@ def test_missing_data_stops_the_run_before_anything_is_trained(tiny, tmp_path, m
     with pytest.raises(FileNotFoundError, match="CLIPLITE_DATA"):
         train(tiny.override(scenes_train=0))
     assert not list((tmp_path / "runs").rglob("log.jsonl"))
+
+
+def test_a_validation_split_too_small_for_a_mismatch_is_named(tiny):
+    with pytest.raises(ValueError, match="val_split 'val': got 1 images, expected at least 2"):
+        ScoreSnapshots(read_split(tiny, "val")[:1], tiny)
+
+
+def test_the_logged_scores_are_those_of_held_out_pairs_in_evaluation_mode(tiny):
+    directory = train(tiny)
+    images = read_split(tiny, "val")
+    model = CLIPLite.load(directory / "model")
+    pixels = torch.stack([model.preprocess(read_image(image.path)) for image in images])
+    captions = [image.captions[0] for image in images]
+    with torch.no_grad():
+        positive, negative = model.score(pixels, captions), model.score(pixels, [*captions[1:], captions[0]])
+    last = read_log(directory, "scores").loc[6]
+    torch.testing.assert_close(torch.tensor(last["positive"]), positive, rtol=0, atol=2e-3)
+    torch.testing.assert_close(torch.tensor(last["negative"]), negative, rtol=0, atol=2e-3)
 
 
 def kill_after(lines: int, config: Config, arguments: list[str]) -> None:
@@ -192,13 +214,11 @@ SHARED = textwrap.dedent("""
 
 
 def test_two_processes_train_as_one_on_the_same_batches(tiny, tmp_path):
-    from conftest import TINY
-
     script = tmp_path / "shared.py"
     launched = f"    main(Path({str(tmp_path / 'two')!r}), {TINY!r})\n    train(load_profile('smoke', **{TINY!r}))\n"
     script.write_text(SHARED + 'if __name__ == "__main__":\n' + launched, encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 0, done.stderr[-9000:]
     alone: dict = {"__name__": "alone"}
@@ -208,6 +228,7 @@ def test_two_processes_train_as_one_on_the_same_batches(tiny, tmp_path):
         one, two = (log_of(tmp_path / name / variant) for name in ("one", "two"))
         assert len(one) == len(two) == 4
         for a, b in zip(one, two, strict=True):
+            assert (a.pop("kind"), b.pop("kind")) == ("train", "train")
             assert a == pytest.approx(b, rel=1e-3, abs=1e-4), variant  # loss, bound and gradient norm among them
         first, second = (
             torch.load(tmp_path / name / variant / "weights.pt", weights_only=True) for name in ("one", "two")

@@ -49,6 +49,22 @@ def test_flickr8k_is_read_as_kaggle_lays_it_out(flickr8k):
     assert image.captions == tuple(f"caption {n}, of 0.jpg" for n in range(5))
 
 
+def test_a_table_without_split_lists_is_split_by_name_so_that_new_images_move_no_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    (tmp_path / "own" / "images").mkdir(parents=True)
+    config = load_profile("own")
+
+    def split(count: int) -> dict[str, set[str]]:
+        rows = [f"{number}.jpg,a caption" for number in range(count)]
+        (tmp_path / "own" / "captions.csv").write_text("\n".join(["image,caption", *rows]) + "\n")
+        return {name: set(names(config, name)) for name in ("train", "val", "test")}
+
+    small, large = split(300), split(600)
+    assert sorted(name for part in large.values() for name in part) == sorted(f"{n}.jpg" for n in range(600))
+    assert len(large["train"]) == pytest.approx(540, abs=25) and min(len(part) for part in large.values()) >= 15
+    assert all(small[name] < large[name] for name in small)
+
+
 @pytest.mark.parametrize(
     ("profile", "files"),
     [
