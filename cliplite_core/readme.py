@@ -55,7 +55,7 @@ def write_results_readme(config: Config) -> Path:
     first = made.iloc[0]
     figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     notebooks = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
-    m, seeds = config.model, made["seeds"].map(str).max()
+    m, seeds = config.model, max(count for count in made["seeds"] if count != "–")
     text = f"""# Results of the profile `{config.profile}`
 
 Made by `make results PROFILE={config.profile} SEEDS={seeds}` at commit `{first["commit"]}`,

@@ -43,14 +43,22 @@ def row(
 
     Example:
         >>> row("R@5", [10.0, 12.0, 14.0], n=500, objective="jsd")["ci95"]
-        4.97
+        4.9683
     """
     values = [round(float(value), 4) for value in values]
-    half = None
-    if len(values) > 1:
-        half = round(float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)), 2)
+    half = round(half_width(values), 4) if len(values) > 1 else None
     return {**labels, "metric": metric, "unit": unit, "n": n, "chance": chance, "values": values,
             "mean": round(float(np.mean(values)), 4), "ci95": half}  # fmt: skip
+
+
+def half_width(values: Sequence[float]) -> float:
+    """Returns half the width of the 95 % interval of a mean, t(0.975, n - 1) · s / sqrt(n); 0 for a single value.
+
+    Example:
+        >>> round(half_width([10.0, 12.0, 14.0]), 2)
+        4.97
+    """
+    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)) if len(values) > 1 else 0.0
 
 
 def write_metrics(
