@@ -12,6 +12,7 @@ import pytest
 from cliplite_core.notebook import NOTEBOOKS, ParameterError, check_parameters, main
 
 PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
@@ -109,7 +110,7 @@ def test_an_unknown_profile_or_notebook_stops_before_any_work(capsys):
 
 
 def test_a_failing_cell_prints_its_traceback_and_leaves_the_former_output(tmp_path, monkeypatch, capsys):
-    book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    book = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
     parameters = nbformat.v4.new_code_cell('profile = "smoke"', metadata={"tags": ["parameters"]})
     book.cells = [parameters, nbformat.v4.new_code_cell("1 / 0")]
     monkeypatch.setattr("cliplite_core.notebook.NOTEBOOKS", tmp_path)

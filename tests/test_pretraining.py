@@ -112,18 +112,18 @@ def test_the_loss_weighs_the_bound_against_prior_matching_of_both_modalities(pre
 @pytest.mark.parametrize(
     ("fields", "weight", "priors"),
     [
-        ({"objective": "jsd"}, 0.1, {"image"}),
-        ({"objective": "jsd", "text_prior": True}, 0.1, {"image", "text"}),
-        ({"objective": "jsd", "image_prior": False}, 0.1, set()),
-        ({"objective": "jsd", "prior_weight": 0.0}, 0.0, set()),
-        ({"objective": "infonce"}, 0.0, set()),
-        ({"objective": "sigmoid", "prior_weight": 0.3}, 0.3, {"image"}),
+        ({"objective": "jsd"}, 0.1, ["image"]),
+        ({"objective": "jsd", "text_prior": True}, 0.1, ["image", "text"]),
+        ({"objective": "jsd", "image_prior": False}, 0.1, []),
+        ({"objective": "jsd", "prior_weight": 0.0}, 0.0, []),
+        ({"objective": "infonce"}, 0.0, []),
+        ({"objective": "sigmoid", "prior_weight": 0.3}, 0.3, ["image"]),
     ],
     ids=str,
 )
 def test_priors_are_matched_as_the_objectives_paper_has_it_unless_told(pretraining, fields, weight, priors):
     training = pretraining(**fields)
-    assert (training.prior_weight, set(training.priors)) == (weight, priors)
+    assert (training.prior_weight, sorted(training.priors)) == (weight, priors)
     output = step(training)
     assert (output["prior"] > 0) == bool(priors)
     torch.testing.assert_close(output["loss"], -(1 - weight) * output["bound"] + weight * output["prior"])

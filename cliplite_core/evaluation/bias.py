@@ -162,7 +162,7 @@ def leakage(
     probes = {
         "linear": LogisticRegression(max_iter=2000),
         # Strong weight decay and L-BFGS: Adam's defaults overfit features of few images, which hides what is there.
-        "mlp": MLPClassifier((64,), solver="lbfgs", alpha=10, tol=1e-3, max_iter=500, random_state=seed),
+        "mlp": MLPClassifier((64,), solver="lbfgs", alpha=10, tol=1e-3, max_iter=100, random_state=seed),
     }
     if kind not in probes:
         raise ValueError(f"kind: found {kind!r}, expected one of {list(probes)}")
