@@ -2,6 +2,7 @@
 PYTHON  ?= python3
 PROFILE ?= scenes
 SEEDS   ?= 1
+GRID    ?= quick
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN      = .venv/bin
 
@@ -11,11 +12,15 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results test lab lint notebooks clean
+.PHONY: results ablations test lab lint notebooks clean
 
 results: .venv/.installed
-	TQDM_DISABLE=1 $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE) seeds=$(SEEDS)
+	TQDM_DISABLE=1 $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE) seeds=$(SEEDS) grid=$(GRID)
 	@$(BIN)/python -m cliplite_core.summary $(PROFILE)
+
+# Everything with intervals: three seeds, and all the values of the ablations where `make results` runs some.
+ablations:
+	$(MAKE) results SEEDS=3 GRID=full
 
 # Unit tests with coverage first; then every notebook again, its checked outputs compared, on the runs of `smoke`.
 test: .venv/.installed lint

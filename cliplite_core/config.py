@@ -29,14 +29,15 @@ class DataConfig:
 
     # Folder below the data root (`data/`, or $CLIPLITE_DATA) that holds the set.
     folder: str = "coco"
-    # Caption format: "coco" = COCO captions JSON, "csv" = a table with the columns image,caption.
-    format: Literal["coco", "csv"] = "coco"
+    # Caption format: "coco" = COCO captions JSON, "csv" = a table with the columns image,caption, "karpathy" =
+    # Karpathy's JSON of COCO, Flickr8k or Flickr30k, "tokens" = Flickr's NAME#NUMBER<TAB>CAPTION, or results.csv.
+    format: Literal["coco", "csv", "karpathy", "tokens"] = "coco"
     # Caption file below `folder`; {split} stands for the split's name.
     captions: str = "annotations/captions_{split}2017.json"
     # Image folder below `folder`; {split} stands for the split's name.
     images: str = "{split}2017"
-    # For one table over all splits: the file that lists a split's images. "" with "csv" = split by a hash of the file
-    # name, 90 % to train, 5 % to tune and 5 % to report; "" with "coco" = each split has its own file.
+    # For one caption file over all splits: the file that lists a split's images. "" = split by a hash of the file name,
+    # 90 % to train, 5 % to tune and 5 % to report. Unused with "karpathy", whose file says the splits.
     split_file: str = ""
     # Names of the splits to train on, to tune on, and to report.
     train_split: str = "train"
@@ -77,7 +78,8 @@ class ModelConfig:
     image_width: int = 64
     # "imagenet" = 7x7/2 convolution and max-pool; "small" = 3x3/2 convolution, for images below ~100 px.
     image_stem: Literal["imagenet", "small"] = "imagenet"
-    # torchvision weights to start from ("IMAGENET1K_V2"). "" = from scratch.
+    # torchvision weights to start from ("IMAGENET1K_V2"), or a file of them below the data root ("resnet50.pth",
+    # .safetensors). "" = from scratch.
     image_weights: str = ""
     # BERT's depth, width and heads, when built from scratch.
     text_layers: int = 12
@@ -159,20 +161,38 @@ class TrainConfig:
 class EvaluationConfig:
     """What the trained models are measured on: paths below the data root. "" = the profile does not measure it."""
 
-    # Zero-shot naming: a folder of one folder of images per class (05), and one with a natural shift.
+    # Zero-shot naming (05): a set's folder and its split as one path, in any layout that `read_classes` knows; one with
+    # a natural shift; and further ones, separated by commas.
     zero_shot: str = "cifar10/test"
     zero_shot_shift: str = ""
+    zero_shot_more: str = ""
+    # The split of `boxes` whose scenes pair things that no training scene shows together (05).
+    novel_split: str = ""
     # Multi-label linear classification: a VOCdevkit year (02).
     voc: str = "VOCdevkit/VOC2007"
-    # Single-label linear classification and finetuning: ImageFolders `train` and `val` below this (03).
+    # Single-label linear classification and finetuning: a set's folder, in any layout that `read_classes` knows, with
+    # the split `train` and this one to test on (03).
     probe: str = "imagenet"
-    # Grounding: COCO instances and their images, and referring expressions on them (06).
+    probe_test_split: str = "val"
+    # At most this many training images there, the same share of each class. 0 = all, as in the paper.
+    probe_images: int = 0
+    # Grounding: COCO instances and their images, or the folder of Tiny ImageNet; {split} stands for the split (06).
     boxes: str = "coco/annotations/instances_{split}2017.json"
     box_images: str = "coco/{split}2017"
+    # Splits of the boxes to tune on and to report. "" = as of the captions.
+    box_dev_split: str = ""
+    box_test_split: str = ""
+    # Referring expressions (06): a JSON list or RefCOCO's pickle, their own boxes and images ("" = those above), and
+    # the splits to report, separated by commas ("" = box_test_split).
     refs: str = ""
-    # Bias removal: a COCO captions file on images of people, and the images (07).
+    ref_boxes: str = ""
+    ref_images: str = ""
+    ref_splits: str = ""
+    # Bias removal (07): a COCO captions file on images of people, and the images; or a split of the profile's captions.
     people: str = "coco/annotations/captions_val2017.json"
     people_images: str = "coco/val2017"
+    # Leave out, with a line that says so, what is named here but not below the data root, instead of stopping.
+    skip_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -235,7 +255,7 @@ _AT_LEAST = {
     "batch_size": 2, "steps": 1, "negatives": 1, "image_size": 8, "image_width": 8, "max_tokens": 3, "log_every": 1,
     "checkpoint_every": 1, "units": 1, "text_layers": 1, "text_hidden": 1, "text_heads": 1, "vocab_size": 6,
     "warmup_steps": 0, "workers": 0, "seed": 0, "lookahead_k": 0, "clip_norm": 0, "weight_decay": 0, "image_lr": 0,
-    "text_lr": 0, "color_jitter": 0, "scenes_train": 0, "scenes_eval": 0,
+    "text_lr": 0, "color_jitter": 0, "scenes_train": 0, "scenes_eval": 0, "probe_images": 0,
 }  # fmt: skip
 _SHARES = ("train_fraction", "crop_scale", "lookahead_alpha")  # in (0, 1]
 _BELOW_ONE = ("prior_weight", "momentum", "text_dropout")  # in [0, 1)

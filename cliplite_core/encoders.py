@@ -10,6 +10,9 @@ from torchvision.models import get_model, get_model_weights, list_models
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from transformers import BertConfig, BertModel
 
+from cliplite_core.weights import WEIGHT_FILES, load_weights, read_weights
+from cliplite_core.workspace import data_root
+
 _BLOCKS = {
     "resnet10": (BasicBlock, [1, 1, 1, 1]),
     "resnet18": (BasicBlock, [2, 2, 2, 2]),
@@ -46,10 +49,13 @@ class ImageEncoder(nn.Module):
         arch: any torchvision ResNet by name (`resnet18`, `resnet50`, `wide_resnet50_2`, …) or `resnet10`.
         width: channels of the first stage; the pooled features have 8 (basic) or 32 (bottleneck) times as many.
         stem: "imagenet" = 7x7/2 convolution + max-pool; "small" = 3x3/2 convolution for images below ~100 px.
-        weights: torchvision weights by name, e.g. "IMAGENET1K_V2". "" = random initialisation.
+        weights: torchvision weights by name, e.g. "IMAGENET1K_V2", or a file (.pth, .safetensors) that holds the state
+            dict of that torchvision network, its classifier aside; a relative path starts at the data root.
+            "" = random initialisation.
 
     Raises:
-        ValueError: unknown architecture, or a width or weights the architecture does not come with.
+        FileNotFoundError: there is no such file of weights.
+        ValueError: unknown architecture, or a width or weights that do not fit it; the first misfits are named.
 
     Example:
         >>> import torch
@@ -90,12 +96,24 @@ def _build_resnet(arch: str, width: int, weights: str) -> ResNet:
     if arch not in standard | set(_BLOCKS):
         raise ValueError(f"image_arch: got {arch!r}, expected one of {', '.join(sorted(standard | set(_BLOCKS)))}")
     if arch in standard and width == 64:
+        if weights.endswith(WEIGHT_FILES):
+            network, path = get_model(arch, weights=None), data_root() / weights
+            load_weights(network, read_weights(path), f"image_weights: {path} for {arch}", ignore="fc.")
+            return network
         if weights and weights not in get_model_weights(arch).__members__:
-            known = ", ".join(get_model_weights(arch).__members__)
+            known = ", ".join([*get_model_weights(arch).__members__, *(f"a file *{ending}" for ending in WEIGHT_FILES)])
             raise ValueError(f"image_weights: got {weights!r} for {arch}, expected one of {known}")
-        return get_model(arch, weights=weights or None)
+        try:
+            return get_model(arch, weights=weights or None)
+        except OSError as error:  # a node of a cluster may see no internet
+            raise FileNotFoundError(
+                f"image_weights: {weights} of {arch} cannot be fetched ({error}); where there is a network, save "
+                f"{get_model_weights(arch)[weights].url} and give the file's path instead"
+            ) from error
     if weights:
-        raise ValueError(f"image_weights: {weights!r} fits the standard {arch}, not image_width = {width}")
+        raise ValueError(
+            f"image_weights: {weights!r} fits torchvision's own networks, not {arch} with image_width = {width}"
+        )
     if arch not in _BLOCKS or width % 8:
         raise ValueError(
             f"image_width: got {width} for {arch}, expected 64, or a multiple of 8 for {', '.join(_BLOCKS)}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoTokenizer, BertConfig, PreTrainedTokenizerFast
 
@@ -17,6 +17,7 @@ from cliplite_core.data.pairs import tokenize
 from cliplite_core.data.transforms import eval_transform
 from cliplite_core.encoders import ImageEncoder, TextEncoder
 from cliplite_core.objectives import OBJECTIVE_STARTS
+from cliplite_core.weights import find_model, load_weights, read_weights
 
 Captions = Sequence[str] | Mapping[str, Tensor]
 
@@ -123,24 +124,27 @@ class CLIPLite(nn.Module):
         return directory
 
     @classmethod
-    def load(cls, directory: str | Path) -> CLIPLite:
+    def load(cls, source: str | Path, revision: str | None = None) -> CLIPLite:
         """Reads what `save` wrote; the model comes back in evaluation mode, on the CPU.
 
         Args:
-            directory: a directory written by `save`.
+            source: a directory written by `save`, the run directory around it, or a hub id `OWNER/NAME`.
+            revision: branch, tag or commit on the hub. None = its main branch.
 
         Raises:
-            FileNotFoundError: a part is missing; the message names it.
+            FileNotFoundError: there is no such model here or on the hub, or a part is missing; the message names it.
+            ValueError: a part is broken or does not fit the others; the message names the field or the first tensors.
         """
-        directory = Path(directory)
-        for name in ("config.json", "model.safetensors", "text", "tokenizer"):
-            if not (directory / name).exists():
-                raise FileNotFoundError(f"{directory / name} not found; a model directory is written by CLIPLite.save")
-        config = Config.from_dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+        directory = find_model(source, revision)
+        try:
+            config = Config.from_dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+        except (ValueError, KeyError, AttributeError) as error:
+            raise ValueError(f"{directory / 'config.json'}: no configuration of CLIPLite.save: {error}") from error
         # The saved weights are complete: what they were initialised from need not exist here.
         blank = config.override(image_weights="")
         bert_config = BertConfig.from_pretrained(directory / "text")
         model = cls(blank, AutoTokenizer.from_pretrained(directory / "tokenizer"), bert_config)
-        model.load_state_dict(load_file(directory / "model.safetensors"))
+        path = directory / "model.safetensors"
+        load_weights(model, read_weights(path), str(path))
         model.config = config
         return model.eval()

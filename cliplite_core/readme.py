@@ -9,7 +9,7 @@ import pandas as pd
 
 from cliplite_core.config import Config
 from cliplite_core.data.sources import data_folder
-from cliplite_core.report import read_provenance, write_text
+from cliplite_core.report import experiments_of, read_provenance, write_text
 from cliplite_core.workspace import PROJECT, results_directory
 
 SHOWN = "scenes"  # the profile a newcomer runs first
@@ -50,15 +50,15 @@ def write_results_readme(config: Config) -> Path:
         The file's path. If the data set brings an ATTRIBUTION.txt, it is copied beside the figures that show it.
     """
     folder, train = results_directory(config.profile), config.train
-    experiments = sorted(path.stem for path in (folder / "metrics").glob("*.json"))
-    made = pd.DataFrame([read_provenance(name, config.profile) for name in experiments])
+    made = pd.DataFrame([read_provenance(name, config.profile) for name in experiments_of(config.profile)])
     first = made.iloc[0]
     figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     notebooks = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
     m, seeds = config.model, max(count for count in made["seeds"] if count != "–")
+    grid = " GRID=full" if "full" in set(made["grid"]) else ""
     text = f"""# Results of the profile `{config.profile}`
 
-Made by `make results PROFILE={config.profile} SEEDS={seeds}` at commit `{first["commit"]}`,
+Made by `make results PROFILE={config.profile} SEEDS={seeds}{grid}` at commit `{first["commit"]}`,
 on {first["device"]}, torch {first["torch"]}.
 Data set `{config.data.folder}`, fingerprint `{first["data"]}`; configuration `{first["config"]}`.
 
@@ -77,7 +77,7 @@ What the experiments took:
 - `notebooks/`: executed, with what each number does *not* show: {", ".join(notebooks)}
 - `figures/`: {", ".join(figures)} (and PDFs)
 - `tables/`: each table as CSV, Markdown and LaTeX
-- `metrics/`: the JSON files that all tables and figures are made from
+- `metrics/`, `timings/`: the JSON files that all tables and figures are made from
 """
     attribution = data_folder(config) / "ATTRIBUTION.txt"
     if attribution.exists():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,10 @@ from scipy import stats
 from cliplite_core.config import Config
 from cliplite_core.data.fingerprint import fingerprint
 from cliplite_core.data.sources import data_folder
+from cliplite_core.files import replacing
 from cliplite_core.workspace import PROJECT, results_directory
 
+FOLDERS = ("metrics", "timings")  # what two equal runs repeat to the last digit, and what they cannot
 PACKAGES = ("torch", "torchvision", "transformers", "tokenizers", "scikit-learn", "numpy", "pandas")
 
 
@@ -62,7 +63,12 @@ def half_width(values: Sequence[float]) -> float:
 
 
 def write_metrics(
-    name: str, config: Config, rows: Sequence[Mapping[str, Any]], seconds: float, **parameters: Any
+    name: str,
+    config: Config,
+    rows: Sequence[Mapping[str, Any]],
+    seconds: float,
+    folder: Literal["metrics", "timings"] = "metrics",
+    **parameters: Any,
 ) -> Path:
     """Writes `results/PROFILE/metrics/NAME.json`, by a temporary name.
 
@@ -71,6 +77,7 @@ def write_metrics(
         config: the profile behind it; its hash and its data's fingerprint go into the file.
         rows: from `row`.
         seconds: wall time of the experiment.
+        folder: "timings" for rows that are measured times; all others are the same for every equal run.
         **parameters: the notebook's parameters, e.g. `seeds=3`.
 
     Returns:
@@ -90,9 +97,12 @@ def write_metrics(
         "wall_seconds": round(seconds, 1),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return write_text(
-        results_directory(config.profile) / "metrics" / f"{name}.json", json.dumps(content, indent=1) + "\n"
-    )
+    return write_text(results_directory(config.profile) / folder / f"{name}.json", json.dumps(content, indent=1) + "\n")
+
+
+def experiments_of(profile: str) -> list[str]:
+    """Returns the names of all experiments that a profile has results of, sorted."""
+    return sorted(path.stem for folder in FOLDERS for path in (results_directory(profile) / folder).glob("*.json"))
 
 
 def read_metrics(name: str, profile: str) -> pd.DataFrame:
@@ -122,6 +132,7 @@ def read_provenance(name: str, profile: str) -> dict[str, Any]:
     return {
         "experiment": name,
         "seeds": content["parameters"].get("seeds", "–"),
+        "grid": content["parameters"].get("grid", "–"),
         "config": content["config_hash"],
         "data": content["data_fingerprint"],
         "commit": content["git_commit"][:10],
@@ -159,18 +170,17 @@ def interval(mean: float, ci95: float | None, digits: int = 1) -> str:
 
 def write_text(path: Path, text: str) -> Path:
     """Writes a text file by a temporary name, so that a reader or a kill never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 
 def _read(name: str, profile: str) -> dict[str, Any]:
-    path = results_directory(profile) / "metrics" / f"{name}.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} not found; make it with: make results PROFILE={profile}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    paths = [results_directory(profile) / folder / f"{name}.json" for folder in FOLDERS]
+    for path in paths:
+        if path.exists():
+            return json.loads(path.read_text(encoding="utf-8"))
+    raise FileNotFoundError(f"{paths[0]} not found; make it with: make results PROFILE={profile}")
 
 
 def _latex(text: Any) -> str:

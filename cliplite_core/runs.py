@@ -6,8 +6,6 @@ A finished run is returned as it is, an interrupted one goes on from its last ch
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import time
 from pathlib import Path
 
@@ -18,11 +16,12 @@ from filelock import FileLock
 from torch.utils.data import DataLoader
 from transformers import set_seed
 
-from cliplite_core.callbacks import ScoreSnapshots
+from cliplite_core.callbacks import RetrievalCurve, ScoreSnapshots
 from cliplite_core.config import Config
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
 from cliplite_core.data.sources import read_split
 from cliplite_core.data.tokenizer import load_tokenizer, train_wordpiece
+from cliplite_core.files import replacing
 from cliplite_core.memory import peak_memory_gib
 from cliplite_core.model import CLIPLite
 from cliplite_core.pretraining import Pretraining
@@ -40,7 +39,9 @@ def train(config: Config) -> Path:
         The run's directory: `model/` (for `CLIPLite.load`), `log.jsonl`, `run.json` (seconds, images/s, device).
 
     Raises:
-        FileNotFoundError, ValueError: the data is not there or broken; nothing has been trained then.
+        FileNotFoundError, ValueError: the data is not there or broken. An image that turns out broken during training
+            ends it; once it is mended, the run goes on from its last checkpoint.
+        OSError: a file of the run cannot be written; its last checkpoint is whole.
         NonFiniteLoss: training diverged.
     """
     directory = run_directory(config)
@@ -62,7 +63,8 @@ def read_log(directory: Path, kind: str = "train") -> pd.DataFrame:
 
     Args:
         directory: what `train` returned.
-        kind: "train" (loss, bound, rates, scores) or "scores" (score samples over training).
+        kind: "train" (loss, bound, rates, scores), "scores" (score samples over training) or "retrieval" (recall on
+            held-out pairs over training).
 
     Returns:
         One row a line, indexed by step.
@@ -96,8 +98,9 @@ def _train(config: Config, directory: Path, processes: PartialState) -> Path:
         order = PairBatches(len(pairs), config.train.batch_size, config.train.seed, start, rank, world)
         return pair_loader(pairs, order, tokenizer, config.data.workers)
 
-    snapshots = ScoreSnapshots(read_split(config, config.data.val_split), config)
-    trainer = Trainer(pretraining, batches, config, directory, callbacks=[snapshots])
+    held_out = read_split(config, config.data.val_split)
+    watched = [ScoreSnapshots(held_out, config), RetrievalCurve(held_out, config)]
+    trainer = Trainer(pretraining, batches, config, directory, callbacks=watched)
     trainer.fit()
     if processes.is_main_process:
         _finish(trainer, directory, time.perf_counter() - started)
@@ -107,10 +110,8 @@ def _train(config: Config, directory: Path, processes: PartialState) -> Path:
 
 def _finish(trainer: Trainer, directory: Path, seconds: float) -> None:
     trained = (trainer.step - trainer.resumed_from) * trainer.config.batch_size
-    shutil.rmtree(directory / "model.tmp", ignore_errors=True)
-    trainer.pretraining.model.save(directory / "model.tmp")
-    shutil.rmtree(directory / "model", ignore_errors=True)
-    os.replace(directory / "model.tmp", directory / "model")
+    with replacing(directory / "model") as temporary:
+        trainer.pretraining.model.save(temporary)
     summary = {
         "seconds": round(seconds, 1),
         "images_per_second": round(trained / seconds, 1),
@@ -120,7 +121,6 @@ def _finish(trainer: Trainer, directory: Path, seconds: float) -> None:
         "processes": trainer.accelerator.num_processes,
         "threads": torch.get_num_threads(),
     }
-    temporary = directory / "run.json.tmp"
-    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, directory / "run.json")
+    with replacing(directory / "run.json") as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     (directory / "state.pt").unlink(missing_ok=True)

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     overrides = {name: value for name, value in overrides.items() if value is not None}
     try:
         directory = train(load_profile(options.profile).override(**overrides | dict(map(_parse, options.set))))
-    except (ConfigError, FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if PartialState().is_main_process:

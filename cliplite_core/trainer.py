@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
 from cliplite_core.config import Config
+from cliplite_core.files import replacing, writing
 from cliplite_core.optim import build_optimizer
 from cliplite_core.pretraining import Pretraining
 
@@ -67,6 +67,7 @@ class Trainer:
 
         Raises:
             NonFiniteLoss: the loss is not a finite number; the weights before that step are in `diverged.pt`.
+            OSError: a checkpoint or the log cannot be written; the last checkpoint is whole, and is gone on from.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -127,7 +128,8 @@ class Trainer:
     def log(self, kind: str, **values: Any) -> None:
         """Appends one line to `log.jsonl`: {"kind": kind, "step": …, **values}."""
         if self.accelerator.is_main_process:
-            with (self.directory / "log.jsonl").open("a", encoding="utf-8") as file:
+            path = self.directory / "log.jsonl"
+            with writing(path), path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"kind": kind, "step": self.step, **values}) + "\n")
 
     def _notify(self) -> None:
@@ -144,8 +146,8 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        torch.save(state, self.directory / f"{name}.tmp")
-        os.replace(self.directory / f"{name}.tmp", self.directory / name)
+        with replacing(self.directory / name) as temporary:
+            torch.save(state, temporary)
 
     def _resume(self) -> None:
         path, log = self.directory / "state.pt", self.directory / "log.jsonl"
@@ -158,8 +160,8 @@ class Trainer:
         if log.exists() and self.accelerator.is_main_process:
             lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = "".join(line for line in lines if _logged_before(line, self.step))
-            log.with_suffix(".tmp").write_text(kept, encoding="utf-8")
-            os.replace(log.with_suffix(".tmp"), log)
+            with replacing(log) as temporary:
+                temporary.write_text(kept, encoding="utf-8")
 
 
 def _logged_before(line: str, step: int) -> bool:

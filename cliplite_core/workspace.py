@@ -23,8 +23,14 @@ def run_directory(config: Config) -> Path:
 
 
 def results_directory(profile: str) -> Path:
-    """Folder of a profile's metrics, tables, figures and notebooks: below $CLIPLITE_RESULTS, else `results/`."""
-    return Path(os.environ.get("CLIPLITE_RESULTS") or PROJECT / "results") / profile
+    """Folder of a profile's metrics, tables, figures and notebooks: below $CLIPLITE_RESULTS, else `results/`.
+
+    Example:
+        >>> results_directory("coco").name, results_directory("somewhere/mine.toml").name  # a name, or a file's path
+        ('coco', 'mine')
+    """
+    name = Path(profile).stem if profile.endswith(".toml") else profile
+    return Path(os.environ.get("CLIPLITE_RESULTS") or PROJECT / "results") / name
 
 
 def definition(name: str) -> Path:

@@ -1,5 +1,5 @@
 import json
-import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as v2
 
-from cliplite_core.data.boxes import box_masks, read_instances, read_references, scale_boxes
+from cliplite_core.data.boxes import BoxedImage, box_masks, clean_boxes, read_instances, read_references, scale_boxes
 
 CATEGORIES = [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}]
 IMAGES = [
@@ -85,7 +85,7 @@ def test_references_of_one_split(instances_file, tmp_path):
     images = read_instances(instances_file, tmp_path)
     refs_file = write(tmp_path / "refs.json", REFS)
     assert [ref.ref_id for ref in read_references(refs_file, images, "testA")] == [90]
-    with pytest.raises(ValueError, match="no references of split 'testB'"):
+    with pytest.raises(ValueError, match="no references of split 'testB', its splits are \\['testA', 'val'\\]"):
         read_references(refs_file, images, "testB")
 
 
@@ -100,12 +100,38 @@ def test_unusable_references_name_the_file_and_the_reason(instances_file, tmp_pa
     images = read_instances(instances_file, tmp_path)
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         read_references(tmp_path / "none.json", images)
-    (tmp_path / "refs.p").write_bytes(pickle.dumps(REFS))
-    with pytest.raises(ValueError, match=r"refs\.p.*converted from their pickle"):
-        read_references(tmp_path / "refs.p", images)
+    with pytest.raises(ValueError, match=r"refs\.json: found a dict, expected a list of references"):
+        read_references(write(tmp_path / "refs.json", {"refs": REFS}), images)
     without_split = [{key: value for key, value in REFS[0].items() if key != "split"}]
     with pytest.raises(ValueError, match=r"lacks \['split'\]"):
         read_references(write(tmp_path / "refs.json", without_split), images)
+
+
+def boxed(*boxes, width=40, height=30):
+    ids = tuple(range(1, len(boxes) + 1))
+    return BoxedImage(
+        Path("a.jpg"), 7, width, height, torch.tensor(boxes).reshape(-1, 4), ids, tuple("abcde"[: len(ids)])
+    )
+
+
+def test_boxes_are_cut_to_the_image_and_those_inside_are_left_as_they_are():
+    inside, over = boxed([0.0, 0.0, 40.0, 30.0]), boxed([-2.0, 5.0, 10.0, 31.5], [30.0, 20.0, 41.0, 25.0])
+    first, second, empty = clean_boxes([inside, over, boxed()], "instances.json")
+    assert first is inside
+    assert second.boxes.tolist() == [[0, 5, 10, 30], [30, 20, 40, 25]]
+    assert (second.annotation_ids, empty.boxes.shape) == ((1, 2), (0, 4))
+
+
+def test_boxes_without_area_are_left_out_and_counted():
+    image = boxed([5.0, 5.0, 5.0, 9.0], [1.0, 2.0, 3.0, 4.0], [8.0, 9.0, 12.0, 9.0])
+    with pytest.warns(UserWarning, match=r"instances\.json: 2 boxes without area are left out"):
+        (cleaned,) = clean_boxes([image], "instances.json")
+    assert (cleaned.boxes.tolist(), cleaned.annotation_ids, cleaned.category_names) == ([[1, 2, 3, 4]], (2,), ("b",))
+
+
+def test_a_box_wholly_outside_its_image_stops_with_the_annotations_name():
+    with pytest.raises(ValueError, match=r"x\.json: annotation 2 of a\.jpg is the box \[40\.0, .*image of 40 x 30"):
+        clean_boxes([boxed([1.0, 1.0, 2.0, 2.0], [40.0, 3.0, 50.0, 9.0])], "x.json")
 
 
 def test_scaled_boxes_agree_with_torchvision():

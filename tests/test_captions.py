@@ -45,6 +45,24 @@ def test_a_coco_image_without_a_caption_or_with_blank_ones_is_left_out(tmp_path)
     assert [item.image_id for item in items] == [3]
 
 
+def test_coco_captions_of_2014_keep_their_long_file_names_and_all_of_six_captions(tmp_path):
+    name = "COCO_val2014_000000391895.jpg"
+    images = [{"license": 3, "file_name": name, "height": 360, "width": 640, "id": 391895}]
+    six = [{"image_id": 391895, "id": 770337 + n, "caption": f"A man number {n}."} for n in range(6)]
+    items = read_coco_captions(coco(tmp_path, images=images, annotations=six), Path("val2014"))
+    expected = tuple(f"A man number {n}." for n in range(6))
+    assert items == [CaptionedImage(Path("val2014") / name, expected, 391895)]
+
+
+def test_an_export_with_an_image_entry_for_every_caption_is_not_taken_for_many_images(tmp_path):
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}, {"id": 3, "file_name": "a.jpg"}]
+    texts = [{"image_id": n, "caption": f"caption {n}"} for n in (3, 1, 2, 99)]
+    assert read_coco_captions(coco(tmp_path, images=images, annotations=texts), IMAGES) == [
+        CaptionedImage(IMAGES / "a.jpg", ("caption 3", "caption 1"), 1),
+        CaptionedImage(IMAGES / "b.jpg", ("caption 2",), 2),
+    ]
+
+
 def test_a_coco_file_cut_in_half_is_named(tmp_path):
     path = coco(tmp_path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -105,13 +123,15 @@ def test_an_image_with_blank_captions_alone_is_left_out(tmp_path):
         ("picture,text\na.jpg,A dog\n", r"found the columns picture, text, expected image,caption in the first line"),
         ("a.jpg,A dog\nb.jpg,A cat\n", r"found the columns a.jpg, A dog, expected image,caption"),
         ("", r"no UTF-8 table with the columns image,caption"),
+        ("image,caption\na.jpg,A dog\n,A cat\n", r"no image name beside the caption 'A cat'"),
         ("image,caption\na.jpg,A café\n".encode("latin-1"), r"no UTF-8 table with the columns image,caption"),
     ],
-    ids=["extra comma", "extra comma in the first row", "open quote", "columns", "no header", "empty", "latin-1"],
+    ids=["comma", "first-comma", "quote", "columns", "no-header", "empty", "no-name", "latin-1"],
 )
 def test_a_defect_of_a_table_is_named_with_the_file(tmp_path, content, message):
-    with pytest.raises(ValueError, match=rf"captions\.txt: {message}"):
+    with pytest.raises(ValueError, match=rf"captions\.txt: {message}") as error:
         read_caption_table(table(tmp_path, content), IMAGES)
+    assert "\n" not in str(error.value)
 
 
 def test_a_split_file_picks_images_in_its_own_order(tmp_path):
@@ -127,3 +147,17 @@ def test_a_split_file_naming_unknown_images_says_how_many_and_which_first(tmp_pa
         read_caption_table(captions, IMAGES, split)
     with pytest.raises(FileNotFoundError, match=r"dev\.txt not found, expected a list of image names"):
         read_caption_table(captions, IMAGES, tmp_path / "dev.txt")
+
+
+def test_a_split_file_is_read_with_a_byte_order_mark_names_of_any_script_and_names_given_twice(tmp_path):
+    captions = table(tmp_path, "image,caption\nmit Leerzeichen.jpg,A dog\nФото.jpg,A cat\nsub/ü.v2,A cow\n")
+    split = table(tmp_path, "\ufeffФото.jpg\r\nmit Leerzeichen.jpg\r\nФото.jpg\r\nsub/ü.v2\r\n", "train.txt")
+    items = read_caption_table(captions, IMAGES, split)
+    assert [item.image_id for item in items] == ["Фото.jpg", "mit Leerzeichen.jpg", "sub/ü.v2"]
+    assert items[2].path == IMAGES / "sub" / "ü.v2"
+
+
+def test_a_split_file_that_is_no_text_is_named(tmp_path):
+    captions = table(tmp_path, "image,caption\na.jpg,A dog\n")
+    with pytest.raises(ValueError, match=r"train\.txt: no UTF-8 text .*save it as UTF-8"):
+        read_caption_table(captions, IMAGES, table(tmp_path, "é.jpg".encode("latin-1"), "train.txt"))

@@ -100,7 +100,7 @@ def test_the_small_stem_keeps_twice_the_resolution_on_each_side():
         ),
         (
             {"arch": "resnet18", "width": 32, "weights": "DEFAULT"},
-            "image_weights: 'DEFAULT' fits the standard resnet18",
+            "image_weights: 'DEFAULT' fits torchvision's own networks, not resnet18 with image_width = 32",
         ),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -21,6 +23,26 @@ def test_a_copy_elsewhere_has_the_same_fingerprint(tmp_path):
     first = fingerprint(data_set(tmp_path / "here"))
     assert first == fingerprint(data_set(tmp_path / "there" / "deeper"))
     assert re.fullmatch(r"[0-9a-f]{16}", first)
+
+
+def test_equal_data_keeps_the_digits_that_results_were_written_with(tmp_path):
+    folder = data_set(tmp_path / "set")
+    for number in range(70):
+        (folder / "images" / f"ü{number:02}.jpg").write_text("x" * number)
+    digest = hashlib.sha256()
+    for position, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
+        content = path.read_bytes()
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + str(len(content)).encode() + b"\0")
+        digest.update(hashlib.sha256(content).digest() if position in (0, 64) else b"")
+    assert fingerprint(folder) == digest.hexdigest()[:16]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text on Windows")
+def test_a_name_that_is_no_text_is_part_of_it(tmp_path):
+    folder = data_set(tmp_path / "set")
+    before = fingerprint(folder)
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.jpg")).touch()
+    assert fingerprint(folder) != before
 
 
 @pytest.mark.parametrize(

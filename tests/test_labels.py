@@ -93,7 +93,7 @@ def test_class_folders_become_sorted_class_indices(tmp_path):
 def test_an_empty_class_folder_is_named(tmp_path):
     save_image(tmp_path / "owl" / "a.png")
     (tmp_path / "heron").mkdir()
-    with pytest.raises(FileNotFoundError, match="heron"):
+    with pytest.raises(FileNotFoundError, match="1 of 2 class folders hold no image: heron; fill them, or delete"):
         read_image_folder(tmp_path)
     with pytest.raises(FileNotFoundError, match="elsewhere: no such folder"):
         read_image_folder(tmp_path / "elsewhere")
@@ -108,6 +108,23 @@ def test_labelled_images_decode_and_transform_in_order(tmp_path):
     assert torch.equal(image[:, 0, 0], torch.tensor([0.0, 0.0, 1.0]))
     with pytest.raises(ValueError, match="labels: expected one for each of the 1 images"):
         LabelledImages([tmp_path / "red.png"], [1, 2], torch.nn.Identity())
+
+
+def test_labelled_arrays_give_what_the_same_picture_as_a_file_gives(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, size=(2, 8, 6, 3), dtype=np.uint8)
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    arrays = LabelledImages(pixels, [3, 1], torch.nn.Identity())
+    files = LabelledImages([tmp_path / "0.png", tmp_path / "1.png"], [3, 1], torch.nn.Identity())
+    for (from_array, label), (from_file, same_label) in zip(arrays, files, strict=True):
+        assert torch.equal(from_array, from_file) and label == same_label
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+def test_the_grey_and_cmyk_jpegs_of_imagenet_come_as_three_channels(tmp_path, mode):
+    Image.new(mode, (8, 6)).save(tmp_path / "a.JPEG")
+    image, _ = LabelledImages([tmp_path / "a.JPEG"], [0], torch.nn.Identity())[0]
+    assert (image.shape, image.dtype) == ((3, 6, 8), torch.uint8)
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.01, 0.1, 0.5, 1.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from cliplite_core.config import Config, load_profile
 from cliplite_core.data import __main__ as command
-from cliplite_core.data.sources import data_folder, read_split
+from cliplite_core.data.sources import data_folder, read_people, read_split
 from cliplite_core.workspace import data_root, definition, results_directory, run_directory
 
 
@@ -63,6 +64,78 @@ def test_a_table_without_split_lists_is_split_by_name_so_that_new_images_move_no
     assert sorted(name for part in large.values() for name in part) == sorted(f"{n}.jpg" for n in range(600))
     assert len(large["train"]) == pytest.approx(540, abs=25) and min(len(part) for part in large.values()) >= 15
     assert all(small[name] < large[name] for name in small)
+
+
+@pytest.fixture
+def own_coco(tmp_path, monkeypatch) -> Config:
+    """Pairs of one's own in one COCO captions file, with ids that say nothing, and a list for one split."""
+    folder = tmp_path / "Meine Daten ü" / "own"
+    (folder / "images").mkdir(parents=True)
+    images = [{"id": 7000 + n, "file_name": f"photo {n}.jpg"} for n in range(300)]
+    captions = [{"image_id": image["id"], "caption": "a caption"} for image in images]
+    content = json.dumps({"images": images, "annotations": captions})
+    (folder / "captions.json").write_text(content, encoding="utf-8-sig")  # as some editors on Windows save it
+    (folder / "train.txt").write_text("photo 2.jpg\nphoto 1\n")
+    monkeypatch.setenv("CLIPLITE_DATA", str(folder.parent))
+    return load_profile("own", format="coco", captions="captions.json")
+
+
+def test_one_coco_file_without_splits_is_split_by_file_name_as_a_table_is(own_coco):
+    parts = {split: names(own_coco, split) for split in ("train", "val", "test")}
+    assert sorted(name for part in parts.values() for name in part) == sorted(f"photo {n}.jpg" for n in range(300))
+    rows = "".join(f"photo {n}.jpg,a caption\n" for n in range(300))
+    (data_root() / "own" / "captions.csv").write_text(f"image,caption\n{rows}")
+    assert parts == {split: names(load_profile("own"), split) for split in parts}
+
+
+def test_one_coco_file_is_split_by_lists_of_file_names_with_or_without_endings(own_coco):
+    config = own_coco.override(split_file="{split}.txt", val_split="train", test_split="train")
+    assert names(config, "train") == ["photo 2.jpg", "photo 1.jpg"]
+
+
+def test_a_table_for_every_split_is_not_split_further(flickr8k):
+    rows = "".join(f"{n}.jpg,a caption\n" for n in range(10))
+    for split in ("train", "dev"):
+        (flickr8k / f"{split}.csv").write_text(f"image,caption\n{rows}")
+    assert len(names(load_profile("flickr8k", captions="{split}.csv", split_file=""), "train")) == 10
+
+
+def test_a_split_that_has_no_images_or_that_nobody_knows_is_named(flickr8k, own_coco, monkeypatch):
+    with pytest.raises(ValueError, match=r"split 'dev': expected one of train, val, test"):
+        read_split(own_coco, "dev")
+    monkeypatch.setenv("CLIPLITE_DATA", str(flickr8k.parent))
+    (flickr8k / "Flickr_8k.devImages.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"captions\.txt: no image with a caption in the split 'dev'"):
+        read_split(load_profile("flickr8k"), "dev")
+
+
+def test_other_braces_in_a_file_name_are_part_of_the_name(flickr8k):
+    config = load_profile("flickr8k", captions="captions{1}.txt", images="Images")
+    with pytest.raises(FileNotFoundError, match=r"captions\{1\}\.txt"):
+        read_split(config, "train")
+
+
+def test_people_are_a_split_of_the_captions_where_the_profile_says_so(flickr8k):
+    config = load_profile("flickr8k", people="dev")
+    assert read_people(config) == read_split(config, "dev")
+    with pytest.raises(ValueError, match=r"people: profile 'flickr8k' names none, expected a COCO captions JSON or a"):
+        read_people(config.override(people=""))
+
+
+def test_people_are_a_coco_file_of_their_own_where_the_profile_names_one(flickr8k):
+    config = load_profile("flickr8k", people="faces/captions.json", people_images="faces/photos")
+    with pytest.raises(FileNotFoundError, match=r"captions\.json not found, expected a COCO captions JSON file"):
+        read_people(config)
+    content = {"images": [{"id": 3, "file_name": "a.jpg"}], "annotations": [{"image_id": 3, "caption": "A man"}]}
+    (data_root() / "faces").mkdir()
+    (data_root() / "faces" / "captions.json").write_text(json.dumps(content))
+    assert [image.path for image in read_people(config)] == [data_root() / "faces" / "photos" / "a.jpg"]
+
+
+def test_a_file_of_people_without_any_is_named(tiny):  # so few scenes have no share of people
+    config = tiny.override(people="tiny/annotations/captions_people.json", people_images="tiny/people")
+    with pytest.raises(ValueError, match=r"captions_people\.json: no image with a caption"):
+        read_people(config)
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,18 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from pycocotools.coco import COCO
 from torch import Tensor
-from torchvision.ops import box_convert
+from torchvision.ops import box_convert, clip_boxes_to_image
+
+from cliplite_core.data.refcoco import read_plain_pickle
 
 
 @dataclass(frozen=True, eq=False)  # eq would compare tensors, which has no single truth value
@@ -92,12 +95,55 @@ def read_instances(annotation_file: str | Path, image_root: str | Path, keep_cro
     return images
 
 
+def clean_boxes(images: Sequence[BoxedImage], source: str | Path) -> list[BoxedImage]:
+    """Cut boxes to their images and leave out those without area, as torchvision's COCO reference does.
+
+    Annotators draw over the edge by a pixel, and COCO has a few boxes that are lines: such are counted and left out
+    (https://github.com/pytorch/vision/blob/main/references/detection/coco_utils.py). A box that lies wholly outside is
+    no slip of the hand, but sizes or coordinates of something else.
+
+    Args:
+        images: Records as read.
+        source: Their file, for messages.
+
+    Returns:
+        The records, in order, boxes within the image; a record whose boxes are all fine is the one passed in.
+
+    Raises:
+        ValueError: A box with area lies wholly outside its image; the message names the annotation.
+    """
+    cleaned, dropped = [], 0
+    for image in images:
+        has_area = (image.boxes[:, 2:] > image.boxes[:, :2]).all(1)  # shape: (K,)
+        cut = clip_boxes_to_image(image.boxes, (image.height, image.width))
+        if (outside := has_area & ~(cut[:, 2:] > cut[:, :2]).all(1)).any():
+            row = int(outside.nonzero()[0])
+            raise ValueError(
+                f"{source}: annotation {image.annotation_ids[row]} of {image.path.name} is the box "
+                f"{image.boxes[row].tolist()}, outside the image of {image.width} x {image.height}; expected "
+                "(x1, y1, x2, y2) in pixels of that image"
+            )
+        if not has_area.all() or not torch.equal(cut, image.boxes):
+            kept = has_area.nonzero()[:, 0].tolist()
+            dropped += len(cut) - len(kept)
+            image = replace(
+                image,
+                boxes=cut[kept],
+                annotation_ids=tuple(image.annotation_ids[row] for row in kept),
+                category_names=tuple(image.category_names[row] for row in kept),
+            )
+        cleaned.append(image)
+    if dropped:
+        warnings.warn(f"{source}: {dropped} boxes without area are left out", stacklevel=2)
+    return cleaned
+
+
 def read_references(refs_file: str | Path, images: Sequence[BoxedImage], split: str | None = None) -> list[Reference]:
     """Read referring expressions in RefCOCO's layout and join them to their boxes.
 
     Args:
-        refs_file: JSON list of `{ref_id, ann_id, image_id, split, sentences: [{sent, ...}], ...}`. RefCOCO
-            ships a pickle of the same content: convert it once, since pickles run code when read.
+        refs_file: List of `{ref_id, ann_id, image_id, split, sentences: [{sent, ...}], ...}`: RefCOCO's own pickle
+            (`refs(unc).p`, read by `read_plain_pickle`, which runs no code), or JSON of the same content.
         images: Records of `read_instances`, from the references' own instances file.
         split: Keep only this split ("val", "testA", "testB", ...); None keeps all.
 
@@ -106,15 +152,19 @@ def read_references(refs_file: str | Path, images: Sequence[BoxedImage], split: 
 
     Raises:
         FileNotFoundError: The file is missing.
-        ValueError: No JSON, a field is missing, the split is empty, or a reference has no annotation.
+        ValueError: Not such a list, a field is missing, the split is empty, or a reference has no annotation.
     """
-    refs = _read_json(refs_file, "RefCOCO references, converted from their pickle,")
+    pickled = Path(refs_file).suffix in (".p", ".pkl", ".pickle")
+    refs = read_plain_pickle(refs_file) if pickled else _read_json(refs_file, "RefCOCO references")
+    if not isinstance(refs, list) or not all(isinstance(ref, dict) for ref in refs):
+        raise ValueError(f"{refs_file}: found a {type(refs).__name__}, expected a list of references")
     for ref in refs:
         if lacking := {"ref_id", "ann_id", "image_id", "split", "sentences"} - set(ref):
             raise ValueError(f"{refs_file}: a reference lacks {sorted(lacking)}, found {ref}")
+    splits = sorted({ref["split"] for ref in refs})
     refs = [ref for ref in refs if split in (None, ref["split"])]
     if not refs:
-        raise ValueError(f"{refs_file}: found no references of split {split!r}")
+        raise ValueError(f"{refs_file}: found no references of split {split!r}, its splits are {splits}")
 
     rows = {
         (image.image_id, annotation): (image, row)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,35 +26,41 @@ class CaptionedImage:
     captions: tuple[str, ...]
     image_id: int | str
 
+    @property
+    def name(self) -> str:
+        """What split lists call the image: the file's name, below the image folder where the format says it so."""
+        return self.image_id if isinstance(self.image_id, str) else self.path.name
+
 
 def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
-    """Reads a COCO captions file (`captions_train2017.json`).
+    """Reads a COCO captions file (`captions_train2017.json`, `captions_val2014.json`, or one's own in that form).
 
     Args:
         annotations: the JSON file with the lists `images` and `annotations`.
         images: the folder that `file_name` is relative to.
 
     Returns:
-        Images with at least one non-empty caption, in the order of the file's image list.
+        Images with at least one non-empty caption, in the order of the file's image list; entries of the same file
+        are one image.
 
     Raises:
         FileNotFoundError: the file does not exist.
         ValueError: not JSON, or a list or key is missing; the message names it.
     """
-    _must_exist(annotations, "a COCO captions JSON file")
+    content = read_json(annotations, "a COCO captions JSON file")
+    captions: dict[str, list[str]] = defaultdict(list)
+    first_id: dict[str, int | str] = {}
     try:
-        content = json.loads(annotations.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{annotations}: not complete JSON ({error}); fetch the file again") from error
-    captions: dict[int, list[str]] = defaultdict(list)
-    try:
+        names = {image["id"]: image["file_name"] for image in content["images"]}
+        for image_id, name in names.items():
+            first_id.setdefault(name, image_id)
         for entry in content["annotations"]:
-            if entry["caption"].strip():
-                captions[entry["image_id"]].append(entry["caption"].strip())
+            if entry["caption"].strip() and entry["image_id"] in names:
+                captions[names[entry["image_id"]]].append(entry["caption"].strip())
         return [
-            CaptionedImage(images / image["file_name"], tuple(captions[image["id"]]), image["id"])
-            for image in content["images"]
-            if captions.get(image["id"])
+            CaptionedImage(images / name, tuple(captions[name]), image_id)
+            for name, image_id in first_id.items()
+            if captions.get(name)
         ]
     except KeyError as error:
         raise ValueError(f"{annotations}: no COCO captions file, {error} is missing") from error
@@ -69,17 +77,17 @@ def read_caption_table(table: Path, images: Path, split_file: Path | None = None
         split_file: one image name a line; only these are kept. None = all.
 
     Returns:
-        Images in the order of their first row.
+        Images in the order of their first row, or of the split file.
 
     Raises:
         FileNotFoundError: the table or the split file does not exist.
         ValueError: the header lacks a column, a row is broken, or the split names images without captions.
     """
-    _must_exist(table, "a CSV file with the columns image,caption")
+    must_exist(table, "a CSV file with the columns image,caption")
     try:
         rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.ParserError as error:
-        raise ValueError(f"{table}: broken row: {error}; quote captions that contain a comma") from error
+        raise ValueError(f"{table}: broken row: {str(error).strip()}; quote captions that contain a comma") from error
     except (pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{table}: no UTF-8 table with the columns image,caption: {error}") from error
     if not {"image", "caption"} <= set(rows.columns):
@@ -89,19 +97,60 @@ def read_caption_table(table: Path, images: Path, split_file: Path | None = None
     if not isinstance(rows.index, pd.RangeIndex):  # more fields than columns: pandas took the first for an index
         raise ValueError(f"{table}: broken row: the first has too many fields; quote captions that contain a comma")
     rows = rows[rows["caption"].str.strip() != ""]
+    if (nameless := rows["image"].str.strip() == "").any():
+        raise ValueError(f"{table}: no image name beside the caption {rows['caption'][nameless].iloc[0]!r}")
     captions = rows.groupby("image", sort=False)["caption"].agg(lambda texts: tuple(text.strip() for text in texts))
-    if split_file is not None:
-        _must_exist(split_file, "a list of image names, one a line")
-        names = [line.strip() for line in split_file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        missing = [name for name in names if name not in captions.index]
-        if missing:
-            raise ValueError(
-                f"{split_file}: {len(missing)} images without a caption in {table.name}, first {missing[0]!r}"
-            )
-        captions = captions.loc[names]
-    return [CaptionedImage(images / name, texts, name) for name, texts in captions.items()]
+    items = [CaptionedImage(images / name, texts, name) for name, texts in captions.items()]
+    return items if split_file is None else keep_listed(items, split_file, table)
 
 
-def _must_exist(path: Path, what: str) -> None:
+def keep_listed(items: Sequence[CaptionedImage], split_file: Path, source: Path) -> list[CaptionedImage]:
+    """Keeps the images that a split list names, in its order; a name given twice counts once.
+
+    Args:
+        items: the images of all splits.
+        split_file: one image name a line, as of Flickr8k; or without its ending, as of Flickr30k Entities.
+        source: the caption file behind `items`, for messages.
+
+    Returns:
+        One image a name.
+
+    Raises:
+        FileNotFoundError: there is no such list.
+        ValueError: it is no UTF-8 text, or names images without a caption.
+    """
+    must_exist(split_file, "a list of image names, one a line")
+    names = list(dict.fromkeys(line.strip() for line in read_lines(split_file) if line.strip()))
+    by_name = {item.name: item for item in items}
+    without_ending = {name.rpartition(".")[0]: item for name, item in by_name.items()}
+    found = [by_name.get(name) or (None if "." in name else without_ending.get(name)) for name in names]
+    missing = [name for name, item in zip(names, found, strict=True) if item is None]
+    if missing:
+        raise ValueError(
+            f"{split_file}: {len(missing)} images without a caption in {source.name}, first {missing[0]!r}"
+        )
+    return [item for item in found if item is not None]
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Returns the content of a JSON file; an error names the file, and says `what` was expected where there is none."""
+    must_exist(path, what)
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not complete JSON ({error}); fetch the file again") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """Returns the lines of a UTF-8 text, whether they end as on Linux or as on Windows; an error names the file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # Python reads "\r\n" as "\n"
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: no UTF-8 text ({error}); fetch the file again, or save it as UTF-8") from error
+    return text.removesuffix("\n").split("\n")  # `splitlines` would also break at signs that captions may hold
+
+
+def must_exist(path: Path, what: str) -> None:
+    """Raises FileNotFoundError, which says `what` was expected, unless the path is a file."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} not found, expected {what}")

@@ -14,24 +14,27 @@ from cliplite_core.data.pairs import read_image
 
 
 class LabelledImages(Dataset):
-    """Image files with one class each, decoded when asked for.
+    """Images with one class each, decoded when asked for.
 
     Args:
-        paths: n image files.
+        images: n image files; or uint8 RGB arrays (H, W, 3), one array (n, H, W, 3) too, for sets that are
+            distributed as such.
         labels: n class indices.
         transform: uint8 image (3, H, W) -> float32 (3, S, S), such as `model.preprocess`.
     """
 
-    def __init__(self, paths: Sequence[Path], labels: Sequence[int], transform: Callable) -> None:
-        if len(paths) != len(labels):
-            raise ValueError(f"labels: expected one for each of the {len(paths)} images, found {len(labels)}")
-        self.paths, self.labels, self.transform = paths, labels, transform
+    def __init__(self, images: Sequence[Path] | np.ndarray, labels: Sequence[int], transform: Callable) -> None:
+        if len(images) != len(labels):
+            raise ValueError(f"labels: expected one for each of the {len(images)} images, found {len(labels)}")
+        self.images, self.labels, self.transform = images, labels, transform
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self.transform(read_image(self.paths[index])), int(self.labels[index])
+        image = self.images[index]
+        pixels = torch.from_numpy(image).permute(2, 0, 1) if isinstance(image, np.ndarray) else read_image(image)
+        return self.transform(pixels), int(self.labels[index])
 
 
 def read_voc_labels(devkit_root: str | Path, image_set: str) -> tuple[list[Path], np.ndarray, list[str]]:
@@ -99,7 +102,7 @@ def read_image_folder(root: str | Path) -> tuple[list[Path], np.ndarray, list[st
         root: such as imagenet/val.
 
     Returns:
-        The N image files, sorted by class and name; labels of shape (N,), int64; the C class names.
+        The N image files, sorted by class and name; labels of shape (N,), int64; the C names of the folders.
 
     Raises:
         FileNotFoundError: the folder does not exist, holds no class folder, or a class folder holds no image.
@@ -107,9 +110,14 @@ def read_image_folder(root: str | Path) -> tuple[list[Path], np.ndarray, list[st
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; expected one sub-folder of images per class")
-    folder = ImageFolder(root)
-    paths = [Path(path) for path, _ in folder.samples]
-    return paths, np.array(folder.targets, dtype=np.int64), folder.classes
+    folder = ImageFolder(root, allow_empty=True)  # empty ones are named below, with how to mend it
+    targets = np.array(folder.targets, dtype=np.int64)
+    if empty := [folder.classes[row] for row in np.setdiff1d(np.arange(len(folder.classes)), targets)]:
+        raise FileNotFoundError(
+            f"{root}: {len(empty)} of {len(folder.classes)} class folders hold no image: "
+            f"{', '.join(empty[:10])}{' …' if len(empty) > 10 else ''}; fill them, or delete what is no class"
+        )
+    return [Path(path) for path, _ in folder.samples], targets, folder.classes
 
 
 def label_fraction(labels: Sequence[int] | np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -19,12 +19,27 @@ from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.transforms import swap_sides, train_transform
 
 
+class _OneLine(Exception):
+    """An error whose message stays one line where a loader's process hands it over with its whole traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip())
+
+
+class MissingImage(_OneLine, FileNotFoundError):
+    """An image file that a list names is not there."""
+
+
+class BrokenImage(_OneLine, ValueError):
+    """An image file cannot be decoded."""
+
+
 def read_image(path: Path) -> Tensor:
     """Decodes an image file to uint8 RGB (3, H, W), upright as its EXIF tag says, transparency on white.
 
     Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: the file is no image, or is cut short; the message names it.
+        MissingImage: the file does not exist.
+        BrokenImage: the file is no image, is cut short, or has more pixels than Pillow thinks safe.
     """
     try:
         with Image.open(path) as image:
@@ -36,10 +51,11 @@ def read_image(path: Path) -> Tensor:
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             return v2.functional.pil_to_tensor(image.convert("RGB"))
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} not found, though the caption file names it") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{path}: cannot be decoded as an image ({error}); replace the file or drop its row"
+        raise MissingImage(f"{path} not found, though the caption file names it") from None
+    except Exception as error:  # decoders raise whatever a damaged header leads them to
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BrokenImage(
+            f"{path}: cannot be decoded as an image ({reason}); replace the file or drop its row"
         ) from error
 
 
@@ -71,8 +87,8 @@ class CaptionPairs(Dataset):
         image = self._read(item.path)
         if self.flip and rng.random() < 0.5:
             image, caption = image.flip(-1), swap_sides(caption)
-        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator: borrow it
-            torch.manual_seed(int(rng.integers(2**31)))
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from the CPU's global generator: borrow it
+            torch.default_generator.manual_seed(int(rng.integers(2**31)))  # torch.manual_seed takes half an item's time
             return self.transform(image), caption
 
     def _read(self, path: Path) -> Tensor:

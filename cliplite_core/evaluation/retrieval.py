@@ -71,6 +71,30 @@ def retrieval_metrics_from_embeddings(
     )
 
 
+def retrieval_ranks(
+    image_embeddings: torch.Tensor | np.ndarray,
+    caption_embeddings: torch.Tensor | np.ndarray,
+    caption_to_image: torch.Tensor | np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks each query's best right answer, as `retrieval_metrics` counts: 1 = nothing wrong scores as well.
+
+    Args:
+        image_embeddings, caption_embeddings, caption_to_image: as `retrieval_metrics_from_embeddings`.
+
+    Returns:
+        Rank of each image's best caption, shape (N,), and of each caption's image, shape (M,); integers >= 1.
+
+    Raises:
+        ValueError: as `retrieval_metrics`.
+    """
+    image, caption = torch.as_tensor(image_embeddings), torch.as_tensor(caption_embeddings)
+    images, row = _caption_images(caption_to_image, len(image), len(caption)), torch.arange(len(image))
+    return (
+        _ranks(lambda rows: image[rows] @ caption.T, row, images),
+        _ranks(lambda rows: caption[rows] @ image.T, images, row),
+    )
+
+
 def chance_recall(gallery: int, right: int) -> np.ndarray:
     """Returns the recall of a random order: 1 - C(M - c, k) / C(M, k) for M answers of which c are right.
 
