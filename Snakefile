@@ -37,6 +37,10 @@ STUDIED = {
     for run in (ablation_runs(BASE, SEEDS, GRID) if has_ablations(PROFILE) else [])
     if run_directory(run.config) / "run.json" not in RUNS.values()
 }
+TRAINED = (
+    f"{BASE.train.steps:,} steps of {BASE.train.batch_size:,} pairs, {BASE.model.image_arch} at {BASE.data.image_size} px,"
+    f" {BASE.model.text_weights or f'BERT of {BASE.model.text_layers} layers'}"
+)
 CORE = Path(workflow.basedir, "cliplite_core")
 # What a trained weight depends on; a changed byte in one of these trains again (touching a file does not).
 LEARNING = "encoders weights critic objectives model pretraining optim trainer runs"
@@ -67,6 +71,8 @@ rule pretrain:
         STATE.parent / "{objective}-seed{seed}-{hash}" / "run.json",
     wildcard_constraints:
         hash="|".join(run.parent.name.rpartition("-")[2] for run in RUNS.values()),
+    message:
+        "pretrain {wildcards.objective}, seed {wildcards.seed}: {TRAINED}"
     shell:
         "{sys.executable:q} -m cliplite_core.train --profile {PROFILE} --objective {wildcards.objective}"
         " --seed {wildcards.seed}"
@@ -97,6 +103,8 @@ rule notebook:
     output:
         STATE / "{notebook}.json",
         update(results_directory(PROFILE) / "notebooks" / "{notebook}.ipynb"),
+    message:
+        "notebook {wildcards.notebook} on {PROFILE}, {SEEDS} seeds"
     params:
         given=lambda wildcards: f"seeds={SEEDS}" + f" grid={GRID}" * (wildcards.notebook == "08_ablations"),
     shell:
