@@ -87,4 +87,4 @@ def test_the_graph_leaves_out_what_is_missing_and_says_so(tmp_path):
         ("03", str(tmp_path / "tiny-imagenet-200/train")),
         ("06", str(tmp_path / "tiny-imagenet-200")),
     ]
-    assert "notebook=05_zero_shot" in plan.stdout and "notebook=03_transfer" not in plan.stdout
+    assert "notebook 05_zero_shot on" in plan.stdout and "notebook 03_transfer" not in plan.stdout
