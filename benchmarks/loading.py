@@ -1,7 +1,8 @@
 """Photos a second that reach the training step, in one process: python benchmarks/loading.py PROFILE FOLDER [FOLDER …]
 
 Each FOLDER is a data root with the profile's set, such as the original and what `prepare` made of it. They are timed in
-turns and the fastest turn counts: other work on the machine only ever slows one down.
+turns, by processor time, and the fastest turn counts: other work on the machine only ever slows one down. The files are
+in memory after the first turn; what a slow disk adds, the size of a photo tells.
 """
 
 from __future__ import annotations
@@ -9,29 +10,36 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cliplite_core.config import Config, load_profile
-from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
+from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader, read_image
 from cliplite_core.data.sources import read_split
 from cliplite_core.data.tokenizer import train_wordpiece
 
 
-def images_per_second(config: Config, root: Path, images: int, batch_size: int) -> float:
+def items_below(config: Config, root: Path, images: int) -> list[CaptionedImage]:
     os.environ["CLIPLITE_DATA"] = str(root)
-    items = read_split(config, config.data.train_split)[:images]
-    tokenizer = train_wordpiece([caption for item in items for caption in item.captions], 500, config.data.max_tokens)
-    pairs = CaptionPairs(items, config.data, seed=0)
-    batches = iter(pair_loader(pairs, PairBatches(len(items), batch_size, seed=0), tokenizer))
-    next(batches)  # the first batch pays for imports
-    started = time.process_time(), time.perf_counter()
-    steps = max(1, len(items) // batch_size)
-    for _ in range(steps):
-        next(batches)
-    processor, wall = time.process_time() - started[0], time.perf_counter() - started[1]
-    done = steps * batch_size
-    print(f"    {done / wall:8.1f} images/s by the clock, {done / processor:8.1f} by processor time")
-    return done / processor
+    return read_split(config, config.data.train_split)[:images]
+
+
+def loading(config: Config, items: list[CaptionedImage]) -> Callable[[], None]:
+    """One pass through the loader of training: decode, crop, jitter, tokenise, batch."""
+    texts = [caption for item in items for caption in item.captions]
+    tokenizer = train_wordpiece(texts, 500, config.data.max_tokens)
+    size = min(config.train.batch_size, len(items))
+    batches = iter(
+        pair_loader(CaptionPairs(items, config.data, seed=0), PairBatches(len(items), size, seed=0), tokenizer)
+    )
+    return lambda: [next(batches) for _ in range(len(items) // size)] and None
+
+
+def images_per_second(work: Callable[[], None], images: int) -> float:
+    started = time.process_time()
+    work()
+    return images / (time.process_time() - started)
 
 
 def main() -> None:
@@ -39,18 +47,25 @@ def main() -> None:
     parser.add_argument("profile")
     parser.add_argument("roots", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--images", type=int, default=512, help="at most this many (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=5, help="default: %(default)s")
     options = parser.parse_args()
-    config = load_profile(options.profile, cache_images=False, train_fraction=1.0)
-    best = dict.fromkeys(options.roots, 0.0)
-    for turn in range(options.turns):
-        for root in options.roots:
-            print(f"  turn {turn + 1}, {root}")
-            best[root] = max(best[root], images_per_second(config, root, options.images, options.batch_size))
-    first = best[options.roots[0]]
-    for root, speed in best.items():
-        print(f"{speed:8.1f} images/s  {speed / first:5.2f} x  {root}")
+    config = load_profile(options.profile, cache_images=False, train_fraction=1.0, batch_size=16)
+    sets = {root: items_below(config, root, options.images) for root in options.roots}
+    works = {
+        root: (lambda items=items: [read_image(item.path) for item in items] and None) for root, items in sets.items()
+    }
+    loaders = {root: loading(config, items) for root, items in sets.items()}
+    decoded, loaded = dict.fromkeys(sets, 0.0), dict.fromkeys(sets, 0.0)
+    for _ in range(options.turns):
+        for root, items in sets.items():
+            decoded[root] = max(decoded[root], images_per_second(works[root], len(items)))
+            loaded[root] = max(loaded[root], images_per_second(loaders[root], len(items) // 16 * 16))
+    first = options.roots[0]
+    print("  kB a photo     decoded/s            loaded/s")
+    for root, items in sets.items():
+        size = sum(item.path.stat().st_size for item in items) / len(items) / 1e3
+        ratios = (f"{speed[root]:9.1f} ({speed[root] / speed[first]:4.2f} x)" for speed in (decoded, loaded))
+        print(f"{size:12.1f} {' '.join(ratios)}  {root}")
 
 
 if __name__ == "__main__":
