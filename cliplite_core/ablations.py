@@ -15,7 +15,8 @@ from typing import Any
 from cliplite_core.config import Config, ConfigError
 from cliplite_core.workspace import DEFINITIONS
 
-_IN_FILES = ("pairs", "warmup_pairs", "scale_lr")  # what an ablation file may set beside fields of a configuration
+# What an ablation file may set beside fields of a configuration.
+_IN_FILES = ("pairs", "warmup_pairs", "lr", "scale_lr")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Study:
         quick: likewise, the part that is run by default; empty = none of it.
         fixed: fields that all its runs have in common, beside the base.
         seeds: at most this many seeds; 0 = as many as asked for.
+        untuned: whether its runs start from the values before tuning: the trials by which [tuned] was chosen.
     """
 
     label: str
@@ -37,6 +39,7 @@ class Study:
     quick: dict[str, list] = field(default_factory=dict)
     fixed: dict[str, Any] = field(default_factory=dict)
     seeds: int = 0
+    untuned: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,11 +125,13 @@ def ablation_runs(profile: Config, seeds: int, grid: str = "quick") -> list[Abla
     runs = []
     for name, study in plan.studies.items():
         values = study.vary if grid == "full" else study.quick
+        before = profile.tuned.get("untuned", {}) if study.untuned else {}
         for settings in _settings(values):
             for objective in study.objectives:
+                start = profile.override(objective=objective, **before)
                 for seed in range(min(seeds, study.seeds or seeds)):
-                    config = _sized(profile, plan.base | study.fixed | settings)
-                    runs.append(AblationRun(name, settings, config.override(objective=objective, seed=seed)))
+                    config = _sized(start, plan.base | study.fixed | settings)
+                    runs.append(AblationRun(name, settings, config.override(seed=seed)))
     return runs
 
 
@@ -141,6 +146,8 @@ def _sized(profile: Config, overrides: dict[str, Any]) -> Config:
     batch = config.train.batch_size
     if "pairs" in overrides:
         config = config.override(steps=overrides["pairs"] // batch)
+    if "lr" in overrides:
+        config = config.override(image_lr=overrides["lr"], text_lr=overrides["lr"])
     if "warmup_pairs" in overrides:
         config = config.override(warmup_steps=overrides["warmup_pairs"] // batch)
     if overrides.get("scale_lr") == "sqrt":

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import UnionType
@@ -60,7 +61,7 @@ class DataConfig:
     max_tokens: int = 30
     # Size of the WordPiece vocabulary trained on the captions; unused where `tokenizer` names one.
     vocab_size: int = 30522
-    # Directory or hub id of a ready tokenizer. "" = train one on the training captions.
+    # Directory or hub id of a ready tokenizer, or "package:NAME/FOLDER". "" = train one on the training captions.
     tokenizer: str = "bert-base-uncased"
     # Keep decoded images in memory: right for sets of a few hundred MiB, wrong for COCO.
     cache_images: bool = False
@@ -72,14 +73,14 @@ class DataConfig:
 class ModelConfig:
     """The two encoders and the critic."""
 
-    # Any torchvision ResNet by name, or "resnet10" (one basic block a stage).
+    # Any torchvision ResNet by name, "resnet10" (one basic block a stage), or "mobilenet_v2".
     image_arch: str = "resnet50"
     # Channels of the first stage; torchvision's networks have 64.
     image_width: int = 64
     # "imagenet" = 7x7/2 convolution and max-pool; "small" = 3x3/2 convolution, for images below ~100 px.
     image_stem: Literal["imagenet", "small"] = "imagenet"
     # torchvision weights to start from ("IMAGENET1K_V2"), or a file of them below the data root ("resnet50.pth",
-    # .safetensors). "" = from scratch.
+    # .safetensors) or in an installed Python package ("package:NAME/FILE"). "" = from scratch.
     image_weights: str = ""
     # BERT's depth, width and heads, when built from scratch.
     text_layers: int = 12
@@ -87,7 +88,7 @@ class ModelConfig:
     text_heads: int = 12
     # BERT's dropout, on hidden states and attention, when built from scratch.
     text_dropout: float = 0.1
-    # Directory or hub id of a pretrained BERT. "" = from scratch.
+    # Directory or hub id of a pretrained BERT, or "package:NAME/FOLDER". "" = from scratch.
     text_weights: str = ""
     # "pooler" = BERT's pooler over [CLS] (the paper); "mean" = mean over tokens (sentence encoders).
     text_pool: Literal["pooler", "mean"] = "pooler"
@@ -212,18 +213,21 @@ class Config:
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    # What each objective was tuned to, so that a change of `objective` brings its own learning rate along: objective to
+    # {field: value}; "untuned" holds the same fields as they were. Not part of a run: empty in a saved model.
+    tuned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
 
     def override(self, **overrides: Any) -> Config:
         """Returns a copy with fields replaced by name, whichever section they live in.
 
         Args:
-            **overrides: field name = new value.
+            **overrides: field name = new value; an `objective` sets what the profile tuned for it, too.
 
         Raises:
             ConfigError: a name is no field of any section, or a value has the wrong type or range.
         """
         changed: dict[str, dict[str, Any]] = {}
-        for name, value in overrides.items():
+        for name, value in {**self.tuned.get(str(overrides.get("objective")), {}), **overrides}.items():
             if name not in _SECTION_OF:
                 raise ConfigError(_unknown(name))
             changed.setdefault(_SECTION_OF[name], {})[name] = _checked(name, value)
@@ -233,7 +237,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the nested dictionary that `from_dict` reads."""
-        return asdict(self)
+        return {name: section for name, section in asdict(self).items() if name != "tuned"}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
@@ -248,7 +252,7 @@ class Config:
         return hashlib.sha256(json.dumps(training, sort_keys=True).encode()).hexdigest()[:12]
 
 
-_SECTIONS = {f.name: f.default_factory for f in fields(Config) if f.name != "profile"}
+_SECTIONS = {f.name: f.default_factory for f in fields(Config) if f.name not in ("profile", "tuned")}
 _SECTION_OF = {f.name: section for section, cls in _SECTIONS.items() for f in fields(cls)}
 _TYPE_OF = {name: hint for cls in _SECTIONS.values() for name, hint in get_type_hints(cls).items()}
 _AT_LEAST = {
@@ -274,7 +278,8 @@ def load_profile(name: str, **overrides: Any) -> Config:
     Raises:
         ConfigError: unknown profile, unknown field, wrong type or value out of range; the message names the field.
     """
-    return replace(_read(name), profile=Path(name).stem).override(**overrides)
+    config = replace(_read(name), profile=Path(name).stem)
+    return config.override(**{"objective": config.objective.objective} | overrides)
 
 
 def profile_names() -> list[str]:
@@ -290,7 +295,7 @@ def _read(name: str) -> Config:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    parent = values.pop("extends", None)
+    parent, tuned = values.pop("extends", None), values.pop("tuned", {})
     changed: dict[str, Any] = {}
     for section, entries in values.items():
         if section not in _SECTIONS or not isinstance(entries, dict):
@@ -299,7 +304,26 @@ def _read(name: str) -> Config:
             if _SECTION_OF.get(key) != section:
                 raise ConfigError(f"{path}, [{section}]: {_unknown(key)}")
         changed |= entries
-    return (Config() if parent is None else _parent(path, parent)).override(**changed)
+    config = Config() if parent is None else _parent(path, parent)
+    kept = {name: {k: v for k, v in table.items() if k not in changed} for name, table in config.tuned.items()}
+    config = replace(config, tuned=kept).override(**changed)  # what is set here was not tuned by the parent
+    return _with_tuned(path, config, tuned) if tuned else config
+
+
+def _with_tuned(path: Path, config: Config, tuned: dict[str, Any]) -> Config:
+    """Adds the tables [tuned.OBJECTIVE]; each sets the same fields, so that every change of objective is complete."""
+    objectives = get_args(_TYPE_OF["objective"])
+    if sorted(tuned) != sorted(objectives) or not all(isinstance(table, dict) for table in tuned.values()):
+        raise ConfigError(
+            f"{path}: [tuned] has {', '.join(tuned)}; expected a table for each of {', '.join(objectives)}"
+        )
+    names = [sorted(table) for table in tuned.values()]
+    if any(own != names[0] for own in names):
+        raise ConfigError(f"{path}: the tables of [tuned] set different fields: {names}; expected the same in each")
+    for objective, table in tuned.items():
+        config.override(**table, objective=objective)  # names and values are checked here
+    untuned = {name: getattr(getattr(config, _SECTION_OF[name]), name) for name in names[0]}
+    return replace(config, tuned={**tuned, "untuned": untuned})
 
 
 def _parent(path: Path, name: Any) -> Config:

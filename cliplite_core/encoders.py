@@ -1,4 +1,4 @@
-"""The two encoders: a torchvision ResNet for images, a transformers BERT for captions (paper, section 3.1)."""
+"""The two encoders: a torchvision network for images, a transformers BERT for captions (paper, section 3.1)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import get_model, get_model_weights, list_models
+from torchvision.models.mobilenetv2 import MobileNetV2
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from transformers import BertConfig, BertModel
 
-from cliplite_core.weights import WEIGHT_FILES, load_weights, read_weights
+from cliplite_core.weights import WEIGHT_FILES, load_weights, read_weights, weights_source
 from cliplite_core.workspace import data_root
 
 _BLOCKS = {
@@ -43,19 +44,20 @@ class _ScaledResNet(ResNet):
 
 
 class ImageEncoder(nn.Module):
-    """A ResNet without its classifier: images to pooled features (paper, section 3.1: ResNet-50 from scratch).
+    """A network without its classifier: images to pooled features (paper, section 3.1: ResNet-50 from scratch).
 
     Args:
-        arch: any torchvision ResNet by name (`resnet18`, `resnet50`, `wide_resnet50_2`, …) or `resnet10`.
-        width: channels of the first stage; the pooled features have 8 (basic) or 32 (bottleneck) times as many.
+        arch: any torchvision ResNet by name (`resnet18`, `resnet50`, `wide_resnet50_2`, …), `resnet10`, or
+            `mobilenet_v2`, which is made for small machines.
+        width: channels of a ResNet's first stage; the pooled features have 8 (basic) or 32 (bottleneck) times as many.
         stem: "imagenet" = 7x7/2 convolution + max-pool; "small" = 3x3/2 convolution for images below ~100 px.
         weights: torchvision weights by name, e.g. "IMAGENET1K_V2", or a file (.pth, .safetensors) that holds the state
-            dict of that torchvision network, its classifier aside; a relative path starts at the data root.
-            "" = random initialisation.
+            dict of that torchvision network, its classifier aside; a relative path starts at the data root,
+            "package:NAME/FILE" names a file of an installed Python package. "" = random initialisation.
 
     Raises:
         FileNotFoundError: there is no such file of weights.
-        ValueError: unknown architecture, or a width or weights that do not fit it; the first misfits are named.
+        ValueError: unknown architecture, or a width, stem or weights that do not fit it; the first misfits are named.
 
     Example:
         >>> import torch
@@ -66,19 +68,26 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, arch: str = "resnet50", width: int = 64, stem: str = "imagenet", weights: str = "") -> None:
         super().__init__()
-        backbone = _build_resnet(arch, width, weights)
-        self.dim: int = backbone.fc.in_features
-        if stem == "small":
+        backbone = _build(arch, width, weights)
+        if stem == "small" and isinstance(backbone, ResNet):
             backbone.conv1 = nn.Conv2d(3, width, kernel_size=3, stride=2, padding=1, bias=False)
             backbone.maxpool = nn.Identity()
         elif stem != "imagenet":
-            raise ValueError(f"stem: got {stem!r}, expected 'imagenet' or 'small'")
-        backbone.fc = nn.Identity()
+            known = "'imagenet' or 'small'" if isinstance(backbone, ResNet) else "'imagenet'"
+            raise ValueError(f"image_stem: got {stem!r} for {arch}, expected {known}")
+        if isinstance(backbone, ResNet):
+            self.dim: int = backbone.fc.in_features
+            backbone.fc = nn.Identity()
+        else:
+            self.dim = backbone.last_channel
+            backbone.classifier = nn.Identity()
         self.backbone = backbone
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Returns the last convolution map, what Grad-CAM explains: (B, 3, H, W) -> (B, D, h, w), >= 0."""
         net = self.backbone
+        if isinstance(net, MobileNetV2):
+            return net.features(images)  # shape: (B, 1280, H/32, W/32)
         x = net.maxpool(net.relu(net.bn1(net.conv1(images))))  # shape: (B, width, H/2 or H/4, ·)
         return net.layer4(net.layer3(net.layer2(net.layer1(x))))  # shape: (B, D, h, w)
 
@@ -91,25 +100,12 @@ class ImageEncoder(nn.Module):
         return self.pool(self.feature_map(images))
 
 
-def _build_resnet(arch: str, width: int, weights: str) -> ResNet:
-    standard = {name for name in list_models(models) if "resnet" in name or "resnext" in name}
+def _build(arch: str, width: int, weights: str) -> ResNet | MobileNetV2:
+    standard = {name for name in list_models(models) if "resnet" in name or "resnext" in name} | {"mobilenet_v2"}
     if arch not in standard | set(_BLOCKS):
         raise ValueError(f"image_arch: got {arch!r}, expected one of {', '.join(sorted(standard | set(_BLOCKS)))}")
     if arch in standard and width == 64:
-        if weights.endswith(WEIGHT_FILES):
-            network, path = get_model(arch, weights=None), data_root() / weights
-            load_weights(network, read_weights(path), f"image_weights: {path} for {arch}", ignore="fc.")
-            return network
-        if weights and weights not in get_model_weights(arch).__members__:
-            known = ", ".join([*get_model_weights(arch).__members__, *(f"a file *{ending}" for ending in WEIGHT_FILES)])
-            raise ValueError(f"image_weights: got {weights!r} for {arch}, expected one of {known}")
-        try:
-            return get_model(arch, weights=weights or None)
-        except OSError as error:  # a node of a cluster may see no internet
-            raise FileNotFoundError(
-                f"image_weights: {weights} of {arch} cannot be fetched ({error}); where there is a network, save "
-                f"{get_model_weights(arch)[weights].url} and give the file's path instead"
-            ) from error
+        return _standard(arch, weights)
     if weights:
         raise ValueError(
             f"image_weights: {weights!r} fits torchvision's own networks, not {arch} with image_width = {width}"
@@ -121,6 +117,25 @@ def _build_resnet(arch: str, width: int, weights: str) -> ResNet:
     return _ScaledResNet(arch, width)
 
 
+def _standard(arch: str, weights: str) -> ResNet | MobileNetV2:
+    """torchvision's own network, with weights from its server, from a file, or random."""
+    if weights.endswith(WEIGHT_FILES):
+        network, path = get_model(arch, weights=None), data_root() / weights_source(weights)
+        classifier = "fc." if isinstance(network, ResNet) else "classifier."
+        load_weights(network, read_weights(path), f"image_weights: {path} for {arch}", ignore=classifier)
+        return network
+    if weights and weights not in get_model_weights(arch).__members__:
+        known = ", ".join([*get_model_weights(arch).__members__, *(f"a file *{ending}" for ending in WEIGHT_FILES)])
+        raise ValueError(f"image_weights: got {weights!r} for {arch}, expected one of {known}")
+    try:
+        return get_model(arch, weights=weights or None)
+    except OSError as error:  # a node of a cluster may see no internet
+        raise FileNotFoundError(
+            f"image_weights: {weights} of {arch} cannot be fetched ({error}); where there is a network, save "
+            f"{get_model_weights(arch)[weights].url} and give the file's path instead"
+        ) from error
+
+
 class TextEncoder(nn.Module):
     """A BERT encoder: token ids to one vector a caption (paper, section 3.1: BERT-base, pooler output).
 
@@ -128,7 +143,8 @@ class TextEncoder(nn.Module):
         vocab_size: size of the tokenizer's vocabulary.
         layers, hidden, heads: BERT's depth, width and attention heads; the feed-forward layer is 4 x hidden.
         max_tokens: longest caption in tokens.
-        weights: directory or hub id of a pretrained BERT; then the sizes above are the checkpoint's own.
+        weights: directory or hub id of a pretrained BERT, or "package:NAME/FOLDER" in an installed Python package; then
+            the sizes above are the checkpoint's own.
         dropout: on hidden states and attention.
         pool: "pooler" = tanh(linear([CLS])); "mean" = mean over the tokens of the caption (sentence encoders).
         bert_config: a ready configuration in place of the sizes, as a saved model brings one.
@@ -158,7 +174,7 @@ class TextEncoder(nn.Module):
             raise ValueError(f"text_pool: got {pool!r}, expected 'pooler' or 'mean'")
         with_pooler = pool == "pooler"
         if bert_config is None and weights:
-            self.bert = BertModel.from_pretrained(weights, add_pooling_layer=with_pooler)
+            self.bert = BertModel.from_pretrained(weights_source(weights), add_pooling_layer=with_pooler)
         else:
             bert_config = bert_config or BertConfig(
                 vocab_size=vocab_size,

@@ -16,14 +16,15 @@ from cliplite_core.model import CLIPLite
 
 
 def torchvision_state(model: CLIPLite) -> dict[str, Tensor]:
-    """Returns the image encoder's weights under torchvision's names, without the classifier `fc`.
+    """Returns the image encoder's weights under torchvision's names, without the classifier.
 
     Args:
         model: a trained model.
 
     Returns:
         Tensors by name, contiguous, on the CPU. They load strictly into `torchvision.models.get_model(image_arch)` once
-        its `fc` is a `torch.nn.Identity()`, and with `strict=False` beside a new `fc`.
+        its `fc` (of `mobilenet_v2`: its `classifier`) is a `torch.nn.Identity()`, and with `strict=False` beside a new
+        one.
 
     Raises:
         ValueError: the network is none of torchvision's own; the message names the fields that differ.
@@ -104,8 +105,10 @@ def write_detectron2(model: CLIPLite, out: str | Path) -> Path:
         The file's path.
 
     Raises:
-        ValueError: another ending, or as `torchvision_state`.
+        ValueError: another ending, a network that Detectron2 lacks, or as `torchvision_state`.
     """
+    if "resnet" not in model.config.model.image_arch:
+        raise ValueError(f"image_arch: got {model.config.model.image_arch!r}; Detectron2's backbones are ResNets")
     state = {detectron2_name(name): tensor for name, tensor in torchvision_state(model).items()}
     content = {"model": state, "__author__": "torchvision", "matching_heuristics": True}
     return _replaced(_with_suffix(Path(out), (".pth",)), lambda path: torch.save(content, path))

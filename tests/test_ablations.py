@@ -1,5 +1,6 @@
 """Ablation files become exactly the configurations they describe, and a broken file says what is wrong with it."""
 
+import dataclasses
 import json
 import math
 
@@ -25,6 +26,13 @@ batch_sizes = [64]
 """
 
 
+LATER = """
+label = "share of the training images"
+objectives = ["jsd", "infonce"]
+vary = { train_fraction = [0.5] }
+"""
+
+
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     """Writes an ablation file for the smoke profile; its runs are read from there."""
@@ -43,7 +51,7 @@ def test_every_entry_of_every_shipped_file_is_a_valid_configuration(name):
     runs = ablation_runs(load_profile(name), 2, "full")
     assert {run.study for run in runs} == set(read_ablations(name).studies)
     for run in runs:
-        fixed = {key: value for key, value in run.settings.items() if key != "pairs"}
+        fixed = {key: value for key, value in run.settings.items() if key not in ("pairs", "lr")}
         flat = {
             k: v for section in run.config.to_dict().values() if isinstance(section, dict) for k, v in section.items()
         }
@@ -61,6 +69,20 @@ def test_all_batch_sizes_see_the_same_number_of_pairs_and_warm_up_over_as_many(w
         batch = run.config.train.batch_size
         assert run.config.train.steps * batch == 320 and run.config.optim.warmup_steps * batch == 64
         assert math.isclose(run.config.optim.image_lr, profile.optim.image_lr * math.sqrt(batch / 32))
+
+
+def test_trials_start_from_the_values_before_tuning_and_other_studies_from_the_tuned_ones(written):
+    profile = written(base="pairs = 320", study="untuned = true\n[studies.later]\n" + LATER)
+    tuned = {"jsd": {"text_lr": 0.5}, "infonce": {"text_lr": 0.25}, "untuned": {"text_lr": profile.optim.text_lr}}
+    for run in ablation_runs(dataclasses.replace(profile, tuned=tuned), 1, "full"):
+        expected = {"jsd": 0.5, "infonce": 0.25}[run.config.objective.objective]
+        assert run.config.optim.text_lr == (expected if run.study == "later" else profile.optim.text_lr)
+
+
+def test_lr_sets_the_rates_of_both_encoders(written):
+    profile = written(study='[studies.lr]\nlabel = "rate"\nobjectives = ["jsd"]\nvary = { lr = [3e-3] }')
+    run = next(run for run in ablation_runs(profile, 1, "full") if run.study == "lr")
+    assert (run.config.optim.image_lr, run.config.optim.text_lr) == (3e-3, 3e-3)
 
 
 def test_the_quick_grid_is_part_of_the_full_one(written):
@@ -114,7 +136,7 @@ def tiny_study(tiny, tmp_path, monkeypatch):
     for section in ("data", "model", "optim", "train"):
         values = {name: value for name, value in tiny.to_dict()[section].items() if value is not None}
         lines += [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
-    lines += ["[evaluation]", 'zero_shot = ""', 'voc = ""']
+    lines += ["[evaluation]", 'zero_shot = ""', 'voc = ""', 'probe = ""']
     (tmp_path / "wee.toml").write_text("\n".join(lines))
     monkeypatch.setattr("cliplite_core.ablations.DEFINITIONS", tmp_path)
     (tmp_path / "ablations").mkdir()

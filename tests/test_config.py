@@ -147,6 +147,54 @@ def test_a_profile_of_ones_own_extends_another_field_by_field(tmp_path):
     assert dataclasses.replace(config, profile="smoke") == load_profile("smoke", steps=7, image_lr=1.0)
 
 
+TUNED = """extends = "smoke"
+[optim]
+weight_decay = 0.5
+[tuned.jsd]
+weight_decay = 0.1
+[tuned.infonce]
+weight_decay = 0.2
+[tuned.sigmoid]
+weight_decay = 0.3
+"""
+
+
+def test_an_objective_brings_what_was_tuned_for_it(tmp_path):
+    path = written(tmp_path, TUNED)
+    base = load_profile(path)
+    assert base.optim.weight_decay == 0.1, "the profile's own objective, too"
+    there_and_back = base.override(objective="sigmoid", seed=3).override(objective="jsd", seed=0)
+    assert base.override(objective="infonce").optim.weight_decay == 0.2 and there_and_back == base
+    assert base.override(objective="sigmoid", weight_decay=0.0).optim.weight_decay == 0.0, "what is said counts"
+
+
+def test_a_child_s_own_value_is_not_undone_by_what_its_parent_tuned(tmp_path):
+    written(tmp_path, TUNED, "base.toml")
+    child = load_profile(written(tmp_path, 'extends = "base.toml"\n[optim]\nweight_decay = 0.7\n'))
+    assert child.override(objective="sigmoid").optim.weight_decay == 0.7
+    other = load_profile(written(tmp_path, 'extends = "base.toml"\n[train]\nsteps = 7\n'))
+    assert other.override(objective="sigmoid").optim.weight_decay == 0.3
+
+
+def test_what_was_tuned_is_no_part_of_a_run(tmp_path):
+    config = load_profile(written(tmp_path, TUNED), objective="infonce")
+    plain = dataclasses.replace(load_profile("smoke", objective="infonce", weight_decay=0.2), profile="mine")
+    assert config.hash() == plain.hash() and Config.from_dict(config.to_dict()).tuned == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TUNED.replace("[tuned.infonce]", "[tuned.clip]"), "expected a table for each of jsd, infonce, sigmoid"),
+        (TUNED + "image_lr = 1e-3\n", "set different fields"),
+        (TUNED.replace("weight_decay = 0.3", 'weight_decay = "a bit"'), "weight_decay: got 'a bit'"),
+    ],
+)
+def test_a_broken_table_of_tuned_values_is_named(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        load_profile(written(tmp_path, text))
+
+
 def test_a_profile_extends_the_file_beside_it_wherever_python_was_started(tmp_path, monkeypatch):
     written(tmp_path, 'extends = "scenes"\n[train]\nsteps = 7\n', "base.toml")
     child = written(tmp_path, 'extends = "base.toml"\n[train]\nseed = 2\n')

@@ -48,7 +48,7 @@ def test_no_other_network_of_torchvision_is_offered():
     with pytest.raises(ValueError, match="image_arch: got 'vgg11', expected one of") as error:
         ImageEncoder("vgg11")
     offered = str(error.value).split("expected one of ")[1].split(", ")
-    assert sorted(offered) == sorted(RESNETS)
+    assert sorted(offered) == sorted([*RESNETS, "mobilenet_v2"])
     with pytest.raises(ValueError, match="image_arch"):
         ImageEncoder("fcn_resnet50")  # a segmentation network with resnet in its name
 
@@ -61,8 +61,31 @@ def test_the_features_are_torchvisions_own_before_its_classifier():
     torch.testing.assert_close(encoder(images()), reference.eval()(images()))
 
 
-def test_the_features_are_the_mean_of_the_map_that_gradcam_explains():
-    encoder = ImageEncoder("resnet10", width=8, stem="small").eval()
+def test_mobilenet_s_features_are_torchvisions_own_and_its_classifier_is_left_aside(tmp_path):
+    theirs = torchvision.models.mobilenet_v2(num_classes=5).eval()
+    torch.save(theirs.state_dict(), tmp_path / "mine.pth")
+    encoder = ImageEncoder("mobilenet_v2", weights=str(tmp_path / "mine.pth")).eval()
+    theirs.classifier = torch.nn.Identity()
+    assert encoder.dim == 1280
+    torch.testing.assert_close(encoder(images()), theirs(images()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"stem": "small"}, "image_stem: got 'small' for mobilenet_v2"),
+        ({"width": 32}, "image_width: got 32 for mobile"),
+    ],
+)
+def test_mobilenet_has_one_stem_and_one_width(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ImageEncoder("mobilenet_v2", **arguments)
+
+
+@pytest.mark.parametrize("arch", ["resnet10", "mobilenet_v2"])
+def test_the_features_are_the_mean_of_the_map_that_gradcam_explains(arch):
+    narrow = {"width": 8, "stem": "small"} if arch == "resnet10" else {}
+    encoder = ImageEncoder(arch, **narrow).eval()
     feature_map = encoder.feature_map(images())
     assert feature_map.min() >= 0
     torch.testing.assert_close(encoder(images()), feature_map.flatten(2).mean(dim=2))

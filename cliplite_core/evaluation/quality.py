@@ -1,6 +1,6 @@
 """A model's quality in three numbers, as the ablations compare it: retrieval, zero-shot naming, transfer.
 
-Each is one line of the table of its own notebook (04, 05, 02); the three need not agree, which is why there are three.
+Each is close to one line of its own notebook (04, 05, and 02 or 03). The three need not agree: hence three.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cliplite_core.config import Config
+from cliplite_core.config import Config, EvaluationConfig
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.labels import LabelledImages, read_voc_labels
-from cliplite_core.data.sets import read_classes
+from cliplite_core.data.labels import LabelledImages, label_fraction, read_voc_labels
+from cliplite_core.data.layouts import available
+from cliplite_core.data.sets import Labelled, read_class_splits, read_classes
 from cliplite_core.data.sources import read_split
 from cliplite_core.evaluation.classifier import classification_metrics
 from cliplite_core.evaluation.features import extract
+from cliplite_core.evaluation.linear_probe import lbfgs_probe
 from cliplite_core.evaluation.retrieval import retrieval_metrics
 from cliplite_core.evaluation.voc_probe import voc_linear_classification
 from cliplite_core.evaluation.zero_shot import fill_template, load_prompts
@@ -28,7 +30,9 @@ MEASURES = {
     "retrieval": "retrieval R@5 (%)",
     "zero-shot": "zero-shot top-1 (%)",
     "transfer": "VOC-style mAP (%)",
+    "probe": "linear probe top-1 (%)",  # where there is no VOC to transfer to
 }
+PROBE_L2 = 1e-2  # of standardised features: the same for every run, so that none is tuned on what it is tested on
 
 
 def measure_quality(model: CLIPLite, config: Config) -> dict[str, float]:
@@ -36,7 +40,7 @@ def measure_quality(model: CLIPLite, config: Config) -> dict[str, float]:
 
     Args:
         model: in evaluation mode.
-        config: names the data; a measure whose data the profile does not name is left out.
+        config: names the data; a measure whose data is not named, or is missing and may be skipped, is left out.
 
     Returns:
         Values in percent, in [0, 100]: those of `MEASURES`, and "validation", which is "retrieval" on the validation
@@ -46,10 +50,13 @@ def measure_quality(model: CLIPLite, config: Config) -> dict[str, float]:
         "validation": _recall(model, read_split(config, config.data.val_split)),
         "retrieval": _recall(model, read_split(config, config.data.test_split)),
     }
-    if config.evaluation.zero_shot:
-        quality["zero-shot"] = _zero_shot(model, data_root() / config.evaluation.zero_shot)
-    if config.evaluation.voc:
-        quality["transfer"] = _voc_map(model, data_root() / config.evaluation.voc, config.data.workers)
+    where = available(config).evaluation
+    if where.zero_shot:
+        quality["zero-shot"] = _zero_shot(model, data_root() / where.zero_shot)
+    if where.voc:
+        quality["transfer"] = _voc_map(model, data_root() / where.voc, config.data.workers)
+    elif where.probe:
+        quality["probe"] = _probe_top1(model, where, config.data.workers)
     return {name: round(100 * float(value), 4) for name, value in quality.items()}
 
 
@@ -84,11 +91,34 @@ def _voc_map(model: CLIPLite, devkit: Path, workers: int) -> float:
     return voc_linear_classification(features["trainval"], labels["trainval"], features["test"], labels["test"])["map"]
 
 
+def _probe_top1(model: CLIPLite, where: EvaluationConfig, workers: int) -> float:
+    sets, features = _probe_sets(where), {}
+    for name, (images, labels, _) in sets.items():
+        pictures = LabelledImages(images, labels, model.preprocess)
+        features[name] = extract(model.image_encoder, pictures, num_workers=workers)
+    mean, deviation = features["train"].mean(axis=0), features["train"].std(axis=0) + 1e-6
+    train, test = ((features[name] - mean) / deviation for name in ("train", "test"))
+    return lbfgs_probe(train, sets["train"][1], test, sets["test"][1], l2=(PROBE_L2,))["top1"]
+
+
+def _probe_sets(where: EvaluationConfig) -> dict[str, Labelled]:
+    folder = data_root() / where.probe
+    sets = read_class_splits(train=folder / "train", test=folder / where.probe_test_split)
+    images, labels, classes = sets["train"]
+    if 0 < where.probe_images < len(labels):
+        kept = label_fraction(labels, where.probe_images / len(labels), seed=0)
+        sets["train"] = [images[row] for row in kept], labels[kept], classes
+    return sets
+
+
 def item_counts(config: Config) -> dict[str, int]:
     """Returns how many test items stand behind each of `MEASURES`, as far as the profile names their data."""
     sizes = {"retrieval": len(read_split(config, config.data.test_split))}
-    if config.evaluation.zero_shot:
-        sizes["zero-shot"] = len(read_classes(data_root() / config.evaluation.zero_shot)[0])
-    if config.evaluation.voc:
-        sizes["transfer"] = len(read_voc_labels(data_root() / config.evaluation.voc, "test")[0])
+    where = available(config).evaluation
+    if where.zero_shot:
+        sizes["zero-shot"] = len(read_classes(data_root() / where.zero_shot)[0])
+    if where.voc:
+        sizes["transfer"] = len(read_voc_labels(data_root() / where.voc, "test")[0])
+    elif where.probe:
+        sizes["probe"] = len(_probe_sets(where)["test"][1])
     return sizes
