@@ -79,6 +79,12 @@ def test_trials_start_from_the_values_before_tuning_and_other_studies_from_the_t
         assert run.config.optim.text_lr == (expected if run.study == "later" else profile.optim.text_lr)
 
 
+def test_the_quick_grid_times_no_batch_that_a_small_machine_cannot_hold():
+    cost = read_ablations("scenes").cost_batch_sizes
+    assert cost["full"][-1] == 16384 and cost["quick"] == cost["full"][:-1]
+    assert read_ablations("coco").cost_batch_sizes["quick"] == read_ablations("coco").cost_batch_sizes["full"]
+
+
 def test_lr_sets_the_rates_of_both_encoders(written):
     profile = written(study='[studies.lr]\nlabel = "rate"\nobjectives = ["jsd"]\nvary = { lr = [3e-3] }')
     run = next(run for run in ablation_runs(profile, 1, "full") if run.study == "lr")
