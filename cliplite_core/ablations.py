@@ -132,8 +132,8 @@ def ablation_runs(profile: Config, seeds: int, grid: str = "quick") -> list[Abla
         for settings in _settings(values):
             for objective in study.objectives:
                 start = profile.override(objective=objective, **before)
+                config = _sized(start, plan.base | study.fixed | settings)
                 for seed in range(min(seeds, study.seeds or seeds)):
-                    config = _sized(start, plan.base | study.fixed | settings)
                     runs.append(AblationRun(name, settings, config.override(seed=seed)))
     return runs
 

@@ -15,7 +15,7 @@ from cliplite_core.config import Config, EvaluationConfig
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.labels import LabelledImages, label_fraction, read_voc_labels
 from cliplite_core.data.layouts import available
-from cliplite_core.data.sets import Labelled, read_class_splits, read_classes
+from cliplite_core.data.sets import read_class_splits, read_classes
 from cliplite_core.data.sources import read_split
 from cliplite_core.evaluation.classifier import classification_metrics
 from cliplite_core.evaluation.features import extract
@@ -92,23 +92,18 @@ def _voc_map(model: CLIPLite, devkit: Path, workers: int) -> float:
 
 
 def _probe_top1(model: CLIPLite, where: EvaluationConfig, workers: int) -> float:
-    sets, features = _probe_sets(where), {}
+    folder, features = data_root() / where.probe, {}
+    sets = read_class_splits(train=folder / "train", test=folder / where.probe_test_split)
+    images, labels, classes = sets["train"]
+    if 0 < where.probe_images < len(labels):
+        kept = label_fraction(labels, where.probe_images / len(labels), seed=0)
+        sets["train"] = [images[row] for row in kept], labels[kept], classes
     for name, (images, labels, _) in sets.items():
         pictures = LabelledImages(images, labels, model.preprocess)
         features[name] = extract(model.image_encoder, pictures, num_workers=workers)
     mean, deviation = features["train"].mean(axis=0), features["train"].std(axis=0) + 1e-6
     train, test = ((features[name] - mean) / deviation for name in ("train", "test"))
     return lbfgs_probe(train, sets["train"][1], test, sets["test"][1], l2=(PROBE_L2,))["top1"]
-
-
-def _probe_sets(where: EvaluationConfig) -> dict[str, Labelled]:
-    folder = data_root() / where.probe
-    sets = read_class_splits(train=folder / "train", test=folder / where.probe_test_split)
-    images, labels, classes = sets["train"]
-    if 0 < where.probe_images < len(labels):
-        kept = label_fraction(labels, where.probe_images / len(labels), seed=0)
-        sets["train"] = [images[row] for row in kept], labels[kept], classes
-    return sets
 
 
 def item_counts(config: Config) -> dict[str, int]:
@@ -120,5 +115,5 @@ def item_counts(config: Config) -> dict[str, int]:
     if where.voc:
         sizes["transfer"] = len(read_voc_labels(data_root() / where.voc, "test")[0])
     elif where.probe:
-        sizes["probe"] = len(_probe_sets(where)["test"][1])
+        sizes["probe"] = len(read_classes(data_root() / where.probe / where.probe_test_split)[1])
     return sizes
