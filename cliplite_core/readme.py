@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from cliplite_core.config import Config
+from cliplite_core.claims import claims_text, weigh_claims
+from cliplite_core.config import Config, ModelConfig
 from cliplite_core.data.sources import data_folder
 from cliplite_core.report import experiments_of, read_provenance, write_text
-from cliplite_core.workspace import PROJECT, results_directory
+from cliplite_core.workspace import DEFINITIONS, PROJECT, results_directory
 
 SHOWN = "scenes"  # the profile a newcomer runs first
 START, END = "<!-- results: written by make results -->", "<!-- end of results -->"
@@ -53,8 +54,10 @@ def write_results_readme(config: Config) -> Path:
     made = pd.DataFrame([read_provenance(name, config.profile) for name in experiments_of(config.profile)])
     first = made.iloc[0]
     figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
-    notebooks = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
-    m, seeds = config.model, max(count for count in made["seeds"] if count != "–")
+    names = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
+    # The last one is not written yet: it calls this.
+    notebooks = [name for name in names if name.startswith("09") or (folder / "notebooks" / name).exists()]
+    seeds = max(count for count in made["seeds"] if count != "–")
     grid = " GRID=full" if "full" in set(made["grid"]) else ""
     text = f"""# Results of the profile `{config.profile}`
 
@@ -62,17 +65,27 @@ Made by `make results PROFILE={config.profile} SEEDS={seeds}{grid}` at commit `{
 on {first["device"]}, torch {first["torch"]}.
 Data set `{config.data.folder}`, fingerprint `{first["data"]}`; configuration `{first["config"]}`.
 
-Each objective trained a {m.image_arch} with {m.image_width} channels at {config.data.image_size} px
-and a {m.text_layers}-layer BERT for {train.steps:,} steps of {train.batch_size} pairs:
+Each objective trained {_encoders(config.model)}, at {config.data.image_size} px,
+for {train.steps:,} steps of {train.batch_size} pairs:
 {train.steps * train.batch_size:,} pairs, the same in the same order.
 
+{_findings(config.profile)}## All measurements
+
 {(folder / "tables" / "main.md").read_text(encoding="utf-8")}
-What training cost, per objective (mean over seeds, one CPU thread or one GPU a training):
+## The paper's claims, each in three sentences
+
+{claims_text(weigh_claims(config.profile))}
+
+## What it cost
+
+Training, per objective (mean over seeds, one CPU thread or one GPU a training):
 
 {(folder / "tables" / "pretraining.md").read_text(encoding="utf-8")}
-What the experiments took:
+{_throughput(folder)}The experiments:
 
 {made[["experiment", "seeds", "seconds"]].to_markdown(index=False)}
+
+## What is here
 
 - `notebooks/`: executed, with what each number does *not* show: {", ".join(notebooks)}
 - `figures/`: {", ".join(figures)} (and PDFs)
@@ -83,3 +96,23 @@ What the experiments took:
     if attribution.exists():
         shutil.copy(attribution, folder / "figures" / "ATTRIBUTION.txt")
     return write_text(folder / "README.md", text)
+
+
+def _encoders(model: ModelConfig) -> str:
+    image = f"a {model.image_arch} " + (
+        f"from `{model.image_weights}`" if model.image_weights else f"of {model.image_width} channels from scratch"
+    )
+    text = f"`{model.text_weights}`" if model.text_weights else f"a {model.text_layers}-layer BERT from scratch"
+    return f"{image} and {text}"
+
+
+def _findings(profile: str) -> str:
+    """What somebody wrote on reading a profile's numbers; most profiles have none."""
+    path = DEFINITIONS / "findings" / f"{profile}.md"
+    return path.read_text(encoding="utf-8").strip() + "\n\n" if path.exists() else ""
+
+
+def _throughput(folder: Path) -> str:
+    """The table of `benchmarks/step.py`, where it was run."""
+    path = folder / "tables" / "throughput.md"
+    return f"What bounds a training step:\n\n{path.read_text(encoding='utf-8')}\n" if path.exists() else ""

@@ -68,6 +68,15 @@ def test_a_profile_that_skips_what_is_missing_keeps_the_rest_and_its_training(tm
     assert available(strict) == strict
 
 
+def test_expressions_may_be_missing_where_boxes_are_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    config = load_profile("coco", skip_missing=True)
+    touch(*(tmp_path / f"coco/annotations/instances_{split}2017.json" for split in ("train", "val")))
+    assert available(config).evaluation.boxes and available(config).evaluation.refs == ""
+    touch(tmp_path / "refcoco+/refs(unc).p", tmp_path / "refcoco+/instances.json", tmp_path / "coco/train2014/1.jpg")
+    assert available(config).evaluation.refs == config.evaluation.refs
+
+
 def test_boxes_are_looked_for_in_the_splits_that_are_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
     config = load_profile("coco", box_dev_split="train", box_test_split="val")

@@ -5,7 +5,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from cliplite_core import report
+from cliplite_core import readme, report
+from cliplite_core.claims import paper_claims
 from cliplite_core.config import load_profile
 from cliplite_core.figures import COLORS, LABELS, save_figure, use_style
 from cliplite_core.readme import END, START, update_readme
@@ -106,3 +107,17 @@ def test_summary_names_every_finished_step(tmp_path, results):
     report.write_text(results / "smoke" / "tables" / "main.md", "x")
     text = summary("smoke")
     assert "train jsd-seed0" in text and "04_retrieval" in text and "1 tables" in text
+
+
+def test_results_readme_has_the_numbers_the_claims_and_where_it_was_timed_what_bounds_a_step(results, monkeypatch):
+    monkeypatch.setattr(readme, "data_folder", lambda config: results)
+    config = load_profile("smoke")
+    report.write_metrics("retrieval", config, [report.row("R@5", [50.0], n=10)], seconds=1, seeds=1)
+    for name in ("main", "pretraining"):
+        report.save_table(pd.DataFrame({"measure": [f"the {name} table"]}), name, "smoke")
+    text = readme.write_results_readme(config).read_text()
+    assert "make results PROFILE=smoke SEEDS=1`" in text and "a resnet10 of 16 channels from scratch" in text
+    assert "the main table" in text and "the pretraining table" in text and text.count("\n- *") == len(paper_claims())
+    assert "What bounds a training step" not in text
+    report.save_table(pd.DataFrame({"part": ["loader alone"]}), "throughput", "smoke")
+    assert "What bounds a training step:\n\n| part" in readme.write_results_readme(config).read_text()

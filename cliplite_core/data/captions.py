@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -83,25 +82,44 @@ def read_caption_table(table: Path, images: Path, split_file: Path | None = None
         FileNotFoundError: the table or the split file does not exist.
         ValueError: the header lacks a column, a row is broken, or the split names images without captions.
     """
-    must_exist(table, "a CSV file with the columns image,caption")
-    try:
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except pd.errors.ParserError as error:
-        raise ValueError(f"{table}: broken row: {str(error).strip()}; quote captions that contain a comma") from error
-    except (pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{table}: no UTF-8 table with the columns image,caption: {error}") from error
-    if not {"image", "caption"} <= set(rows.columns):
-        raise ValueError(
-            f"{table}: found the columns {', '.join(rows.columns)}, expected image,caption in the first line"
-        )
-    if not isinstance(rows.index, pd.RangeIndex):  # more fields than columns: pandas took the first for an index
-        raise ValueError(f"{table}: broken row: the first has too many fields; quote captions that contain a comma")
-    rows = rows[rows["caption"].str.strip() != ""]
-    if (nameless := rows["image"].str.strip() == "").any():
-        raise ValueError(f"{table}: no image name beside the caption {rows['caption'][nameless].iloc[0]!r}")
-    captions = rows.groupby("image", sort=False)["caption"].agg(lambda texts: tuple(text.strip() for text in texts))
-    items = [CaptionedImage(images / name, texts, name) for name, texts in captions.items()]
+    captions: dict[str, list[str]] = defaultdict(list)
+    for name, caption in _table_rows(table):
+        if caption.strip() and not name.strip():
+            raise ValueError(f"{table}: no image name beside the caption {caption!r}")
+        if caption.strip():
+            captions[name].append(caption.strip())
+    items = [CaptionedImage(images / name, tuple(texts), name) for name, texts in captions.items()]
     return items if split_file is None else keep_listed(items, split_file, table)
+
+
+def _table_rows(table: Path) -> Iterator[tuple[str, str]]:
+    """Yields (image, caption) of every row; a row with a field too few or too many ends it, by its line."""
+    must_exist(table, "a CSV file with the columns image,caption")
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        reader, line = csv.reader(file, strict=True), 1
+        try:
+            header = next(reader, [])
+            if not {"image", "caption"} <= set(header):
+                found = f"the columns {', '.join(header)}" if header else "nothing"
+                raise ValueError(f"{table}: found {found}, expected image,caption in the first line")
+            image, caption = header.index("image"), header.index("caption")
+            line = reader.line_num + 1
+            for row in reader:
+                if row and len(row) != len(header):  # an empty line is no row
+                    raise ValueError(
+                        f"{table}: broken row: line {line} has {len(row)} fields, expected {len(header)}; "
+                        "quote captions that contain a comma"
+                    )
+                if row:
+                    yield row[image], row[caption]
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise ValueError(
+                f"{table}: broken row: the one that begins in line {line}: {error}; quotes around a caption come in "
+                "pairs, one inside it is written twice"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{table}: no UTF-8 table with the columns image,caption: {error}") from error
 
 
 def keep_listed(items: Sequence[CaptionedImage], split_file: Path, source: Path) -> list[CaptionedImage]:

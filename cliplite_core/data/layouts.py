@@ -80,7 +80,8 @@ def available(config: Config) -> Config:
         config: any profile.
 
     Returns:
-        The same training; in `evaluation`, fields whose data is missing are "", and `zero_shot_more` is shorter.
+        The same training; in `evaluation`, fields whose data is missing are "" (of notebook 06 the expressions, `refs`,
+        may be missing alone), and `zero_shot_more` is shorter.
     """
     if not config.evaluation.skip_missing:
         return config
@@ -88,6 +89,8 @@ def available(config: Config) -> Config:
     for field in ("zero_shot_shift", "zero_shot_more"):
         folders = [folder.strip() for folder in getattr(config.evaluation, field).split(",")]
         kept[field] = ", ".join(folder for folder in folders if folder and class_layout(data_root() / folder))
+    if not all(path.exists() for path in _named(config, "refs")):
+        kept["refs"] = ""
     return config.override(**kept)
 
 
@@ -101,4 +104,8 @@ def _named(config: Config, field: str) -> list[Path]:
     if field == "boxes":
         splits = (where.box_dev_split or config.data.val_split, where.box_test_split or config.data.test_split)
         return [root / pattern.format(split=split) for split in splits]
+    if field == "refs":
+        splits = (where.ref_splits or where.box_test_split or config.data.test_split).split(",")
+        beside = (where.ref_boxes or where.boxes, where.ref_images or where.box_images)
+        return [root / path.format(split=split.strip()) for path in (pattern, *beside) for split in splits]
     return [root / pattern]
