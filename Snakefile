@@ -71,6 +71,7 @@ rule pretrain:
         STATE.parent / "{objective}-seed{seed}-{hash}" / "run.json",
     wildcard_constraints:
         hash="|".join(run.parent.name.rpartition("-")[2] for run in RUNS.values()),
+    priority: 2  # most notebooks wait for these alone
     message:
         "pretrain {wildcards.objective}, seed {wildcards.seed}: {TRAINED}"
     shell:
@@ -103,6 +104,7 @@ rule notebook:
     output:
         STATE / "{notebook}.json",
         update(results_directory(PROFILE) / "notebooks" / "{notebook}.ipynb"),
+    priority: 1
     message:
         "notebook {wildcards.notebook} on {PROFILE}, {SEEDS} seeds"
     params:
