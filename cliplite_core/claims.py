@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cliplite_core.report import experiments_of, half_width, interval, read_metrics
+from cliplite_core.report import experiments_of, half_width, interval, read_metrics, row
 from cliplite_core.workspace import definition
 
 HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be told here"
@@ -72,14 +72,13 @@ def weigh_claims(profile: str) -> pd.DataFrame:
         else:
             gaps = [mine - its for mine, its in zip(ours["values"], against["values"], strict=True)]
             verdict = weigh(gaps if claim.better == "higher" else [-gap for gap in gaps], claim.spread)
-            gap = interval(float(np.mean(gaps)), half_width(gaps) if len(gaps) > 1 else None)
-            line["CLIP-Lite here"], line["against"] = (interval(r["mean"], r["ci95"]) for r in (ours, against))
-            line["difference"] = gap
+            measured = {"CLIP-Lite here": ours, "against": against, "difference": row("difference", gaps, n=ours["n"])}
+            line |= {name: interval(of["mean"], of["ci95"]) for name, of in measured.items()}
             numbers = (
                 f"CLIP-Lite has {line['CLIP-Lite here']}, what it is held against {line['against']}: a difference of"
-                f" {gap}{_of_seeds(len(gaps), claim.spread)}."
+                f" {line['difference']}{_of_seeds(len(gaps), claim.spread)}."
             )
-            reason = _reason(gaps, claim.spread)
+            reason = _reason(verdict, len(gaps), claim.spread)
         said = f"{numbers} {reason} the claim **{verdict}**. {claim.limits}"
         lines.append(line | {"verdict": verdict, "profile": profile, "source": claim.source, "said": said})
     return pd.DataFrame(lines)
@@ -102,10 +101,9 @@ def _of_seeds(count: int, spread: str) -> str:
     return f", seed by seed, over {count} seeds" if count > 1 else ", from one seed"
 
 
-def _reason(gaps: Sequence[float], spread: str) -> str:
+def _reason(verdict: str, count: int, spread: str) -> str:
     if spread == "none":
         return "The quantity repeats to the digit, so"
-    if len(gaps) == 1:
+    if count == 1:
         return "One seed has no interval, so"
-    side = "holds zero" if abs(np.mean(gaps)) <= half_width(gaps) else "leaves zero out"
-    return f"The 95 % interval {side}, so"
+    return f"The 95 % interval {'holds zero' if verdict == OPEN else 'leaves zero out'}, so"

@@ -46,10 +46,9 @@ def measure_quality(model: CLIPLite, config: Config) -> dict[str, float]:
         Values in percent, in [0, 100]: those of `MEASURES`, and "validation", which is "retrieval" on the validation
         split, for decisions that must not see the test split.
     """
-    quality = {
-        "validation": _recall(model, read_split(config, config.data.val_split)),
-        "retrieval": _recall(model, read_split(config, config.data.test_split)),
-    }
+    val, test = config.data.val_split, config.data.test_split
+    recall = {split: _recall(model, read_split(config, split)) for split in dict.fromkeys((val, test))}  # may be one
+    quality = {"validation": recall[val], "retrieval": recall[test]}
     where = available(config).evaluation
     if where.zero_shot:
         quality["zero-shot"] = _zero_shot(model, data_root() / where.zero_shot)
