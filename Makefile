@@ -16,7 +16,7 @@ export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
 results: .venv/.installed
 	TQDM_DISABLE=1 $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE) seeds=$(SEEDS) grid=$(GRID)
-	@$(BIN)/python -m cliplite_core.summary $(PROFILE)
+	@$(BIN)/python -m cliplite_core.commands.summary $(PROFILE)
 
 # Everything with intervals: three seeds, and all the values of the ablations where `make results` runs some.
 ablations:
@@ -32,7 +32,7 @@ test: .venv/.installed lint
 notebooks: .venv/.installed
 	$(MAKE) results PROFILE=smoke
 	for path in notebooks/[0-9]*.ipynb; do \
-	  TQDM_DISABLE=1 $(BIN)/python -m cliplite_core.notebook $$(basename $$path .ipynb) || exit 1; \
+	  TQDM_DISABLE=1 $(BIN)/python -m cliplite_core.commands.notebook $$(basename $$path .ipynb) || exit 1; \
 	  cp results/smoke/$$path $$path; \
 	done
 

@@ -4,10 +4,10 @@ import sys
 
 sys.path.insert(0, workflow.basedir)  # the checkout, also when the package is not installed
 
-from cliplite_core.ablations import ablation_runs, has_ablations
-from cliplite_core.config import load_profile
-from cliplite_core.data.layouts import NEEDED, available, missing_data
-from cliplite_core.workspace import results_directory, run_directory
+from cliplite_core.evaluation.studies import ablation_runs, has_ablations
+from cliplite_core.profiles import load_profile
+from cliplite_core.data.inventory.needs import NEEDED, available, missing_data
+from cliplite_core.storage.places import results_directory, run_directory
 
 PROFILE = str(config.get("profile", "scenes"))
 SEEDS = int(config.get("seeds", 1))
@@ -43,11 +43,9 @@ TRAINED = (
 )
 CORE = Path(workflow.basedir, "cliplite_core")
 # What a trained weight depends on; a changed byte in one of these trains again (touching a file does not).
-LEARNING = "encoders weights critic objectives model pretraining optim trainer runs"
-READING = "captions flickr_tokens karpathy pairs sources tokenizer transforms"
-TRAINING = [CORE / f"{name}.py" for name in LEARNING.split()]
-TRAINING += [CORE / "data" / f"{name}.py" for name in READING.split()]
-EVALUATION = sorted(CORE.glob("evaluation/*.py")) + [CORE / "report.py", CORE / "figures.py"]
+# The root is what a weight depends on (see house rules in pyproject.toml), with the readers and what lies on disk.
+TRAINING = [path for folder in (".", "data", "storage") for path in sorted(CORE.glob(f"{folder}/*.py"))]
+EVALUATION = [path for folder in ("evaluation", "reporting") for path in sorted(CORE.glob(f"{folder}/*.py"))]
 QUALITY = [CORE / "evaluation" / f"{name}.py" for name in "quality retrieval zero_shot voc_probe".split()]
 
 
@@ -60,7 +58,7 @@ rule data:
     output:
         touch(STATE / "data"),
     shell:
-        "{sys.executable:q} -m cliplite_core.data ready {PROFILE}"
+        "{sys.executable:q} -m cliplite_core.commands.data ready {PROFILE}"
 
 
 rule pretrain:
@@ -75,7 +73,7 @@ rule pretrain:
     message:
         "pretrain {wildcards.objective}, seed {wildcards.seed}: {TRAINED}"
     shell:
-        "{sys.executable:q} -m cliplite_core.train --profile {PROFILE} --objective {wildcards.objective}"
+        "{sys.executable:q} -m cliplite_core.commands.train --profile {PROFILE} --objective {wildcards.objective}"
         " --seed {wildcards.seed}"
 
 
@@ -90,7 +88,7 @@ rule ablation:
     wildcard_constraints:
         hash="|".join(STUDIED) or "none",
     shell:
-        "{sys.executable:q} -m cliplite_core.ablate {PROFILE} {wildcards.hash} --seeds {SEEDS}"
+        "{sys.executable:q} -m cliplite_core.commands.study {PROFILE} {wildcards.hash} --seeds {SEEDS}"
 
 
 rule notebook:
@@ -110,5 +108,5 @@ rule notebook:
     params:
         given=lambda wildcards: f"seeds={SEEDS}" + f" grid={GRID}" * (wildcards.notebook == "08_ablations"),
     shell:
-        "{sys.executable:q} -m cliplite_core.notebook {wildcards.notebook} profile={PROFILE} {params.given}"
+        "{sys.executable:q} -m cliplite_core.commands.notebook {wildcards.notebook} profile={PROFILE} {params.given}"
         " --summary {output[0]:q}"

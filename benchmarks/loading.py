@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cliplite_core.config import Config, load_profile
+from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader, read_image
-from cliplite_core.data.sources import read_split
+from cliplite_core.data.images import read_image
+from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
+from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import train_wordpiece
+from cliplite_core.profiles import load_profile
 
 
 def items_below(config: Config, root: Path, images: int) -> list[CaptionedImage]:

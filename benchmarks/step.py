@@ -15,15 +15,16 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from cliplite_core.config import Config, load_profile
+from cliplite_core.config import Config
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
-from cliplite_core.data.sources import read_split
+from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import load_tokenizer, train_wordpiece
-from cliplite_core.figures import LABELS
+from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
 from cliplite_core.optim import build_optimizer
-from cliplite_core.pretraining import Pretraining
-from cliplite_core.report import save_table
+from cliplite_core.profiles import load_profile
+from cliplite_core.reporting.figures import LABELS
+from cliplite_core.reporting.tables import save_table
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

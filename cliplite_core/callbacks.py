@@ -11,13 +11,14 @@ from torch import Tensor
 
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.pairs import read_image
-from cliplite_core.evaluation.retrieval import CUTOFFS, retrieval_metrics
+from cliplite_core.data.images import read_image
 from cliplite_core.model import CLIPLite
-from cliplite_core.pretraining import rolled_scores
+from cliplite_core.objectives import rolled_scores
 
 if TYPE_CHECKING:
     from cliplite_core.trainer import Trainer
+
+CUTOFFS = (1, 5, 10)  # k of R@k
 
 
 class ScoreSnapshots:
@@ -74,12 +75,27 @@ class RetrievalCurve:
         if trainer.step not in self.at or not trainer.accelerator.is_main_process:
             return
         model = trainer.pretraining.model.eval()
-        found = retrieval_metrics(model.critic.cross(*_embed(model, self.images)), torch.arange(len(self.images)))
+        found = gallery_recall(model.critic.cross(*_embed(model, self.images)))
         model.train()
-        ways = [found[direction] for direction in ("image_to_text", "text_to_image")]
-        for_each = {f"R@{k}": float(np.mean([way[f"R@{k}"] for way in ways])) for k in CUTOFFS}
-        chance = {f"chance {name}": ways[0]["chance"][name] for name in for_each}
-        trainer.log("retrieval", **for_each, **chance, gallery=len(self.images))
+        chance = {f"chance R@{k}": min(1.0, k / len(self.images)) for k in CUTOFFS}
+        trainer.log("retrieval", **found, **chance, gallery=len(self.images))
+
+
+def gallery_recall(scores: Tensor) -> dict[str, float]:
+    """Measure retrieval among pairs: the share of queries with their own answer in the top k.
+
+    Args:
+        scores: (N, N), image i with caption j; both directions count alike, and ties count against the query.
+
+    Returns:
+        "R@1", "R@5" and "R@10", in [0, 1]; equal to `evaluation.retrieval_metrics` with one caption per image.
+
+    Example:
+        >>> gallery_recall(torch.tensor([[2.0, 1.0], [3.0, 4.0]]))["R@1"]  # of four queries, text 0 finds image 1
+        0.75
+    """
+    ranks = torch.stack([(s >= s.diagonal()[:, None]).sum(dim=1) for s in (scores, scores.T)])  # shape: (2, N)
+    return {f"R@{k}": (ranks <= k).double().mean().item() for k in CUTOFFS}
 
 
 def _embed(model: CLIPLite, images: Sequence[CaptionedImage]) -> tuple[Tensor, Tensor]:

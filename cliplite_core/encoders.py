@@ -11,8 +11,8 @@ from torchvision.models.mobilenetv2 import MobileNetV2
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from transformers import BertConfig, BertModel
 
-from cliplite_core.weights import WEIGHT_FILES, load_weights, read_weights, weights_source
-from cliplite_core.workspace import data_root
+from cliplite_core.storage.places import data_root
+from cliplite_core.storage.weights import WEIGHT_FILES, load_weights, read_weights, weights_source
 
 _BLOCKS = {
     "resnet10": (BasicBlock, [1, 1, 1, 1]),

@@ -13,11 +13,11 @@ from transformers import AutoTokenizer, BertConfig, PreTrainedTokenizerFast
 
 from cliplite_core.config import Config
 from cliplite_core.critic import ConcatCritic, DotCritic
-from cliplite_core.data.pairs import tokenize
+from cliplite_core.data.tokenizer import tokenize
 from cliplite_core.data.transforms import eval_transform
 from cliplite_core.encoders import ImageEncoder, TextEncoder
 from cliplite_core.objectives import OBJECTIVE_STARTS
-from cliplite_core.weights import find_model, load_weights, read_weights
+from cliplite_core.storage.weights import find_model, load_weights, read_weights
 
 Captions = Sequence[str] | Mapping[str, Tensor]
 

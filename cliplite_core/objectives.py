@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from cliplite_core.config import ObjectiveConfig
 
 
 def jsd_bound(positive: Tensor, negative: Tensor) -> Tensor:
@@ -124,3 +126,44 @@ def _square(scores: Tensor) -> Tensor:
         raise ValueError(f"scores: got shape {tuple(scores.shape)}, expected (B, B)")
     _needs_two(len(scores))
     return scores.float()
+
+
+def objective_bound(critic: nn.Module, a: Tensor, b: Tensor, config: ObjectiveConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores a batch as its objective needs it: JSD B·(1 + k) pairs, the others all B² of them.
+
+    Args:
+        critic: has `aligned(a, b) -> (B,)` and `cross(a, b) -> (B, B)`.
+        a, b: embeddings of B aligned pairs, from `critic.embed`.
+        config: which objective, and how many negatives.
+
+    Returns:
+        Scalar bound, (B,) positive scores, (B,) scores of each image with the next item's caption.
+    """
+    if config.objective == "jsd":
+        positive, negative = critic.aligned(a, b), rolled_scores(critic, a, b, config.negatives)
+        return jsd_bound(positive, negative), positive, negative[:, 0]
+    scores = critic.cross(a, b)  # shape: (B, B)
+    matrix_bound = infonce_bound if config.objective == "infonce" else sigmoid_bound
+    return matrix_bound(scores), scores.diagonal(), scores.roll(-1, dims=1).diagonal()
+
+
+def rolled_scores(critic: nn.Module, a: Tensor, b: Tensor, negatives: int) -> Tensor:
+    """Scores each image with the captions of the next `negatives` items of the batch (paper, section 3.2: one).
+
+    Args:
+        critic: has `aligned(a, b) -> (B,)` and `cross(a, b) -> (B, B)`.
+        a, b: embeddings of B aligned pairs.
+        negatives: k, 1 <= k < B. From half the batch on, all B² scores cost less than B·k single ones.
+
+    Returns:
+        (B, k) scores: column j - 1 is the batch rolled by j.
+
+    Raises:
+        ValueError: the batch has no k other captions.
+    """
+    if not 1 <= negatives < len(b):
+        raise ValueError(f"negatives: got {negatives} for a batch of {len(b)}, expected 1 … {len(b) - 1}")
+    if negatives < len(b) / 2:
+        return torch.stack([critic.aligned(a, b.roll(-j, dims=0)) for j in range(1, negatives + 1)], dim=1)
+    item, step = torch.arange(len(b), device=b.device)[:, None], torch.arange(1, negatives + 1, device=b.device)
+    return critic.cross(a, b).gather(1, (item + step) % len(b))  # shape: (B, k)

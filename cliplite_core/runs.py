@@ -19,14 +19,14 @@ from transformers import set_seed
 from cliplite_core.callbacks import RetrievalCurve, ScoreSnapshots
 from cliplite_core.config import Config
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
-from cliplite_core.data.sources import read_split
+from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import load_tokenizer, train_wordpiece
-from cliplite_core.files import replacing
-from cliplite_core.memory import peak_memory_gib
+from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
-from cliplite_core.pretraining import Pretraining
+from cliplite_core.storage.files import replacing
+from cliplite_core.storage.memory import peak_memory_gib
+from cliplite_core.storage.places import run_directory
 from cliplite_core.trainer import Trainer, on_cpu
-from cliplite_core.workspace import run_directory
 
 
 def train(config: Config) -> Path:
@@ -44,6 +44,10 @@ def train(config: Config) -> Path:
         OSError: a file of the run cannot be written; its last checkpoint is whole.
         NonFiniteLoss: training diverged.
     """
+    if config.data.scenes_train:
+        from cliplite_core.scenes.generate import compose_scenes  # alone here: other data needs no artwork
+
+        compose_scenes(config)
     directory = run_directory(config)
     directory.mkdir(parents=True, exist_ok=True)
     processes = PartialState(cpu=on_cpu())

@@ -17,9 +17,9 @@ from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
 from cliplite_core.config import Config
-from cliplite_core.files import replacing, writing
+from cliplite_core.loss import Pretraining
 from cliplite_core.optim import build_optimizer
-from cliplite_core.pretraining import Pretraining
+from cliplite_core.storage.files import replacing, writing
 
 Batch = tuple[Tensor, dict[str, Tensor]]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerFast, set_seed
 
-from cliplite_core.config import Config, load_profile
-from cliplite_core.data.sources import data_folder
+from cliplite_core.config import Config
 from cliplite_core.data.tokenizer import train_wordpiece
 from cliplite_core.model import CLIPLite
+from cliplite_core.profiles import load_profile
+from cliplite_core.scenes.generate import compose_scenes
 
 # The smoke profile once more made smaller: a step takes some 20 ms.
 TINY = {
@@ -37,7 +38,7 @@ def scenes_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLIPLITE_DATA", str(root))
-        data_folder(load_profile("smoke", **TINY))
+        compose_scenes(load_profile("smoke", **TINY))
     return root
 
 

@@ -14,14 +14,14 @@ extends = "coco"
 workers = 0
 [evaluation]
 zero_shot = "tiere und dinge/test"
-zero_shot_more = ""
+zero_shot_more = []
 voc = ""
 probe = "tiere und dinge"
 probe_test_split = "test"
 refs = "refcoco/refs.json"
 ref_boxes = "refcoco/instances.json"
 ref_images = "coco/train2017"
-ref_splits = "val"
+ref_splits = ["val"]
 """
 SIZES = [(96, 72), (64, 128), (200, 150)]  # width, height
 

@@ -17,23 +17,17 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cliplite_core import trainer as module
+from cliplite_core.commands.train import main
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.pairs import (
-    BrokenImage,
-    CaptionPairs,
-    MissingImage,
-    PairBatches,
-    pair_loader,
-    read_image,
-    tokenize,
-)
-from cliplite_core.data.sources import read_split
+from cliplite_core.data.images import BrokenImage, MissingImage, read_image
+from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
+from cliplite_core.data.splits import read_split
+from cliplite_core.data.tokenizer import tokenize
 from cliplite_core.data.transforms import eval_transform
 from cliplite_core.model import CLIPLite
 from cliplite_core.runs import read_summary, train
-from cliplite_core.train import main
-from cliplite_core.workspace import run_directory
+from cliplite_core.storage.places import run_directory
 
 
 def saved(path: Path, size: tuple[int, int] = (20, 20), **options: object) -> Path:

@@ -7,8 +7,8 @@ from safetensors.torch import load_file
 
 from cliplite_core import runs
 from cliplite_core.callbacks import RetrievalCurve
-from cliplite_core.data.sources import read_split
-from cliplite_core.evaluation.embeddings import embed_split
+from cliplite_core.data.splits import read_split
+from cliplite_core.evaluation.features import embed_split
 from cliplite_core.evaluation.retrieval import retrieval_metrics
 from cliplite_core.runs import load_run, read_log, train
 

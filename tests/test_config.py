@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
-from cliplite_core import config as module
-from cliplite_core.config import Config, ConfigError, load_profile, profile_names
+from cliplite_core.config import SECTIONS, Config, ConfigError
+from cliplite_core.profiles import load_profile, profile_names
 
-SECTIONS = ("data", "model", "objective", "optim", "train", "evaluation")
 every_profile = pytest.mark.parametrize("name", profile_names())
 
 
@@ -49,19 +47,10 @@ def test_the_coco_profile_is_the_run_of_the_paper():
     assert (c.optim.lookahead_k, c.optim.lookahead_alpha) == (5, 0.5)
 
 
-def test_a_comment_stands_over_every_field_or_the_group_it_belongs_to():
-    source = Path(module.__file__).read_text(encoding="utf-8")
-    lines = source.splitlines()
-    for section in ast.parse(source).body:
-        if not isinstance(section, ast.ClassDef) or section.name in ("Config", "ConfigError"):
-            continue
-        fields = [node for node in section.body if isinstance(node, ast.AnnAssign)]
-        assert fields
-        for field in fields:
-            above = field.lineno - 2
-            while any(other.lineno - 1 == above for other in fields):
-                above -= 1
-            assert lines[above].strip().startswith("#"), f"{section.name}.{field.target.id} has no comment above it"
+def test_every_field_says_what_it_means():
+    for section in SECTIONS.values():
+        for name, field in section.__pydantic_fields__.items():
+            assert field.description and field.description.strip()[-1] in ".)", f"{name} has no sentence below it"
 
 
 def test_a_field_name_is_unique_over_all_sections():
@@ -87,27 +76,30 @@ def test_overrides_reach_their_section_and_leave_the_rest():
         ({"imge_size": 32}, r"unknown field 'imge_size'; did you mean 'image_size'"),
         ({"zzz": 1}, r"unknown field 'zzz'$"),
         ({"train": 1}, r"unknown field 'train'"),
-        ({"steps": "100"}, r"steps: got '100' \(str\), expected int"),
-        ({"steps": 1e3}, r"steps: got 1000.0 \(float\), expected int"),
-        ({"workers": True}, r"workers: got True \(bool\), expected int"),
-        ({"flip": 1}, r"flip: got 1 \(int\), expected bool"),
-        ({"image_lr": "1e-4"}, r"image_lr: got '1e-4' \(str\), expected float"),
-        ({"prior_weight": "no"}, r"prior_weight: got 'no' \(str\), expected float or None"),
-        ({"objective": "clip"}, r"objective: got 'clip', expected one of 'jsd', 'infonce', 'sigmoid'"),
-        ({"critic": ["dot"]}, r"critic: got \['dot'\], expected one of"),
-        ({"batch_size": 1}, r"batch_size: got 1, expected at least 2"),
+        ({"steps": "100"}, r"steps: got '100' \(str\), expected a valid integer"),
+        ({"steps": 1e3}, r"steps: got 1000.0 \(float\), expected a valid integer"),
+        ({"workers": True}, r"workers: got True \(bool\), expected a valid integer"),
+        ({"flip": 1}, r"flip: got 1 \(int\), expected a valid boolean"),
+        ({"image_lr": "1e-4"}, r"image_lr: got '1e-4' \(str\), expected a valid number"),
+        ({"prior_weight": "no"}, r"prior_weight: got 'no' \(str\), expected a valid number"),
+        ({"objective": "clip"}, r"objective: got 'clip' \(str\), expected 'jsd', 'infonce' or 'sigmoid'"),
+        ({"critic": ["dot"]}, r"critic: got \['dot'\] \(list\), expected 'dot' or 'concat'"),
+        ({"batch_size": 1}, r"batch_size: got 1 \(int\), expected a value greater than or equal to 2"),
         ({"steps": 0}, r"steps: got 0"),
         ({"seed": -1}, r"seed: got -1"),
+        ({"seed": 2**32}, r"seed: got 4294967296"),
+        ({"score_bias": float("nan")}, r"score_bias: got nan \(float\), expected a finite number"),
+        ({"zero_shot_more": ["a", 1]}, r"zero_shot_more: got 1 \(int\), expected a valid string"),
         ({"text_layers": 0}, r"text_layers: got 0"),
         ({"image_lr": float("nan")}, r"image_lr: got nan"),
         ({"text_lr": float("inf")}, r"text_lr: got inf"),
-        ({"train_fraction": 0.0}, r"train_fraction: got 0.0, expected a share in \(0, 1\]"),
+        ({"train_fraction": 0.0}, r"train_fraction: got 0.0 \(float\), expected a value greater than 0"),
         ({"crop_scale": 1.5}, r"crop_scale: got 1.5"),
         ({"lookahead_alpha": 3.0}, r"lookahead_alpha: got 3.0"),
-        ({"momentum": 1.0}, r"momentum: got 1.0, expected a value in \[0, 1\)"),
+        ({"momentum": 1.0}, r"momentum: got 1.0 \(float\), expected a value less than 1"),
         ({"prior_weight": 1.5}, r"prior_weight: got 1.5"),
         ({"text_dropout": -0.1}, r"text_dropout: got -0.1"),
-        ({"score_scale": 101}, r"score_scale: got 101.0, expected a value in \(0, 100\]"),
+        ({"score_scale": 101}, r"score_scale: got 101 \(int\), expected a value less than or equal to 100"),
         ({"negatives": 32}, r"negatives: got 32, expected fewer than batch_size = 32"),
     ],
 )
@@ -211,7 +203,7 @@ def test_fields_that_only_fit_together_may_stand_in_any_order(tmp_path):
 
 def test_smoke_differs_from_scenes_in_sizes_alone():
     smoke, scenes = (load_profile(name).to_dict() for name in ("smoke", "scenes"))
-    differing = {name for s in SECTIONS[:5] for name in smoke[s] if smoke[s][name] != scenes[s][name]}
+    differing = {name for s in SECTIONS if s != "evaluation" for name in smoke[s] if smoke[s][name] != scenes[s][name]}
     assert differing <= {
         "folder", "scenes_train", "scenes_eval", "image_size", "vocab_size", "image_width", "text_layers",
         "text_hidden", "text_heads", "units", "warmup_steps", "steps", "batch_size", "checkpoint_every", "log_every",

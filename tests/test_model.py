@@ -13,8 +13,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from cliplite_core.critic import ConcatCritic
-from cliplite_core.data.pairs import tokenize
-from cliplite_core.data.tokenizer import load_tokenizer
+from cliplite_core.data.tokenizer import load_tokenizer, tokenize
 from cliplite_core.model import CLIPLite
 
 TEXTS = ["a red dog", "two birds on the grass", "the moon"]

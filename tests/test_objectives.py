@@ -7,13 +7,7 @@ import math
 import pytest
 import torch
 
-from cliplite_core.objectives import (
-    OBJECTIVE_STARTS,
-    infonce_bound,
-    jsd_bound,
-    prior_matching_loss,
-    sigmoid_bound,
-)
+from cliplite_core.objectives import OBJECTIVE_STARTS, infonce_bound, jsd_bound, prior_matching_loss, sigmoid_bound
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from cliplite_core.loss import Pretraining
 from cliplite_core.optim import Lookahead, build_optimizer, parameter_groups
-from cliplite_core.pretraining import Pretraining
 
 TARGET = torch.tensor([1.0, -2.0, 3.0])
 

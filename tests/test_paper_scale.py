@@ -4,8 +4,8 @@ import math
 
 from conftest import TINY
 
-from cliplite_core.config import load_profile
 from cliplite_core.model import CLIPLite
+from cliplite_core.profiles import load_profile
 from cliplite_core.runs import read_log, train
 
 WHERE = ("folder", "scenes_train", "scenes_eval")  # other data in COCO's format, all else as in the profile

@@ -18,13 +18,13 @@ from safetensors.torch import load_file
 
 from cliplite_core import runs
 from cliplite_core.callbacks import ScoreSnapshots
+from cliplite_core.commands.train import main
 from cliplite_core.config import Config
-from cliplite_core.data.pairs import read_image
-from cliplite_core.data.sources import read_split
+from cliplite_core.data.images import read_image
+from cliplite_core.data.splits import read_split
 from cliplite_core.model import CLIPLite
 from cliplite_core.runs import load_run, read_log, read_summary, train
-from cliplite_core.train import main
-from cliplite_core.workspace import run_directory
+from cliplite_core.storage.places import run_directory
 
 DEADLINE = 180  # seconds: far beyond what a slow machine needs, for a test that would otherwise hang
 
@@ -110,7 +110,9 @@ def test_the_logged_scores_are_those_of_held_out_pairs_in_evaluation_mode(tiny):
 def kill_after(lines: int, config: Config, arguments: list[str]) -> None:
     """Trains in another process and kills it, without warning, once its log has so many lines."""
     log = run_directory(config) / "log.jsonl"
-    process = subprocess.Popen([sys.executable, "-m", "cliplite_core.train", *arguments], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cliplite_core.commands.train", *arguments], stderr=subprocess.PIPE
+    )
     started = time.monotonic()
     while not log.exists() or log.read_bytes().count(b"\n") < lines:
         assert process.poll() is None, f"ended by itself: {process.stderr.read().decode()[-2000:]}"
@@ -151,9 +153,12 @@ def test_the_command_line_trains_and_says_where_and_how_fast(tiny, tiny_argument
     [
         (["--profile", "smok"], "unknown profile 'smok'"),
         (["--profile", "smoke", "--set", "stepps=3"], "unknown field 'stepps'; did you mean 'steps'"),
-        (["--profile", "smoke", "--set", "steps=1e3"], "steps: got 1000.0 (float), expected int"),
+        (["--profile", "smoke", "--set", "steps=1e3"], "steps: got 1000.0 (float), expected a valid integer"),
         (["--profile", "smoke", "--set", "steps"], "--set 'steps': expected NAME=VALUE"),
-        (["--profile", "smoke", "--set", "image_stem=big"], "image_stem: got 'big', expected one of"),
+        (
+            ["--profile", "smoke", "--set", "image_stem=big"],
+            "image_stem: got 'big' (str), expected 'imagenet' or 'small'",
+        ),
         (["--profile", "smoke", "--set", "name=x"], "unknown field 'name'"),
         (["--profile", "flickr8k"], "needs files that are not there"),
         (["--profile", "smoke", "--seed", "1", "--set", "seed=-2"], "seed: got -2"),
@@ -175,11 +180,10 @@ SHARED = textwrap.dedent("""
     import torch
     from transformers import set_seed
 
-    from cliplite_core.config import load_profile
-    from cliplite_core.data.pairs import tokenize
-    from cliplite_core.data.tokenizer import train_wordpiece
+    from cliplite_core.data.tokenizer import tokenize, train_wordpiece
+    from cliplite_core.loss import Pretraining
     from cliplite_core.model import CLIPLite
-    from cliplite_core.pretraining import Pretraining
+    from cliplite_core.profiles import load_profile
     from cliplite_core.runs import train
     from cliplite_core.trainer import Trainer
 

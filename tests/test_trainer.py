@@ -15,9 +15,9 @@ from transformers import set_seed
 
 from cliplite_core import trainer as module
 from cliplite_core.config import Config
-from cliplite_core.data.pairs import tokenize
+from cliplite_core.data.tokenizer import tokenize
+from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
-from cliplite_core.pretraining import Pretraining
 from cliplite_core.trainer import NonFiniteLoss, Trainer, mixed_precision
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from cliplite_core.weights import weights_source
+from cliplite_core.storage.weights import weights_source
 
 SPECIAL = {
     "pad_token": "[PAD]",
@@ -84,3 +85,9 @@ def load_tokenizer(name: str, max_tokens: int) -> PreTrainedTokenizerFast:
     backend.normalizer = normalizers.Sequence([caption_normalizer(), *own])
     # Not `ready` itself: a saved BertTokenizer comes back with BERT's own normalizer alone.
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=max_tokens, **ready.special_tokens_map)
+
+
+def tokenize(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str]) -> dict[str, Tensor]:
+    """Returns `input_ids` and `attention_mask` of the captions: (B, L) int64, L <= the tokenizer's max_tokens."""
+    encoded = tokenizer(list(captions), padding=True, truncation=True, return_tensors="pt")
+    return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}

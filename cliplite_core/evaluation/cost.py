@@ -20,8 +20,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from cliplite_core.config import ObjectiveConfig
 from cliplite_core.critic import DotCritic
-from cliplite_core.objectives import OBJECTIVE_STARTS
-from cliplite_core.pretraining import objective_bound
+from cliplite_core.objectives import OBJECTIVE_STARTS, objective_bound
 
 
 def objective_cost(objective: str, batch_size: int, units: int = 512, least: float = 0.3) -> dict[str, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
+
+from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.labelled.labels import LabelledImages
+from cliplite_core.model import CLIPLite
 
 
 def module_of(function: Callable) -> nn.Module | None:
@@ -100,3 +105,42 @@ def _collate_inputs(items: list) -> torch.Tensor | list:
     """Stacks tensors, keeps strings as a list, and drops labels."""
     inputs = [item[0] if isinstance(item, (tuple, list)) else item for item in items]
     return torch.stack(inputs) if isinstance(inputs[0], torch.Tensor) else inputs
+
+
+@dataclass(frozen=True)
+class EmbeddedSplit:
+    """Unit vectors of one split.
+
+    Attributes:
+        images: (N, units) float32.
+        captions: (M, units) float32, all captions of image 0 first.
+        caption_to_image: (M,) int64, row of each caption's image.
+        texts: the M captions.
+    """
+
+    images: np.ndarray
+    captions: np.ndarray
+    caption_to_image: np.ndarray
+    texts: list[str]
+
+
+def embed_split(model: CLIPLite, items: Sequence[CaptionedImage], captions_per_image: int = 5) -> EmbeddedSplit:
+    """Embeds the images of a split and their first captions (paper: five each).
+
+    Args:
+        model: a trained model with a dot critic.
+        items: the split, from `read_split`.
+        captions_per_image: at most this many of each image's captions.
+
+    Returns:
+        Embeddings of images and captions, with the row of each caption's image.
+    """
+    texts = [caption for item in items for caption in item.captions[:captions_per_image]]
+    owners = [row for row, item in enumerate(items) for _ in item.captions[:captions_per_image]]
+    images = LabelledImages([item.path for item in items], range(len(items)), model.preprocess)
+    return EmbeddedSplit(
+        extract(model.encode_image, images, progress="images"),
+        extract(model.encode_text, texts, progress="captions"),
+        np.array(owners),
+        texts,
+    )

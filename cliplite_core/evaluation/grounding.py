@@ -17,7 +17,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
-from cliplite_core.data.boxes import box_masks
+from cliplite_core.data.labelled.boxes import box_masks
 from cliplite_core.evaluation.features import device_of, evaluating
 
 

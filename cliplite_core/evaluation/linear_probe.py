@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import Dataset
 
-from cliplite_core.data.labels import label_fraction
+from cliplite_core.data.labelled.labels import label_fraction
 from cliplite_core.evaluation.classifier import batches, classification_metrics, fit, new_layer, predict
 from cliplite_core.evaluation.features import device_of, evaluating, module_of
 

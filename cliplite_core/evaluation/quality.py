@@ -5,6 +5,7 @@ Each is close to one line of its own notebook (04, 05, and 02 or 03). The three 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import torch
 
 from cliplite_core.config import Config, EvaluationConfig
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.labels import LabelledImages, label_fraction, read_voc_labels
-from cliplite_core.data.layouts import available
-from cliplite_core.data.sets import read_class_splits, read_classes
-from cliplite_core.data.sources import read_split
+from cliplite_core.data.inventory.needs import available
+from cliplite_core.data.labelled.labels import LabelledImages, label_fraction, read_voc_labels
+from cliplite_core.data.labelled.read import read_class_splits, read_classes
+from cliplite_core.data.splits import read_split
 from cliplite_core.evaluation.classifier import classification_metrics
 from cliplite_core.evaluation.features import extract
 from cliplite_core.evaluation.linear_probe import lbfgs_probe
@@ -24,7 +25,9 @@ from cliplite_core.evaluation.retrieval import retrieval_metrics
 from cliplite_core.evaluation.voc_probe import voc_linear_classification
 from cliplite_core.evaluation.zero_shot import fill_template, load_prompts
 from cliplite_core.model import CLIPLite
-from cliplite_core.workspace import data_root, definition
+from cliplite_core.runs import load_run
+from cliplite_core.storage.files import write_text
+from cliplite_core.storage.places import data_root, definition, run_directory
 
 MEASURES = {
     "retrieval": "retrieval R@5 (%)",
@@ -116,3 +119,18 @@ def item_counts(config: Config) -> dict[str, int]:
     elif where.probe:
         sizes["probe"] = len(read_classes(data_root() / where.probe / where.probe_test_split)[1])
     return sizes
+
+
+def quality(config: Config) -> dict[str, float]:
+    """Returns what `measure_quality` says of a configuration's model; trains and measures it first, if need be.
+
+    Args:
+        config: the run.
+
+    Returns:
+        Values in percent, from `quality.json` in the run's directory.
+    """
+    path = run_directory(config) / "quality.json"
+    if not path.exists():
+        write_text(path, json.dumps(measure_quality(load_run(config), config)) + "\n")
+    return json.loads(path.read_text(encoding="utf-8"))

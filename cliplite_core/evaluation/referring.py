@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.ops import box_area, box_iou
 
-from cliplite_core.data.boxes import box_masks
+from cliplite_core.data.labelled.boxes import box_masks
 from cliplite_core.evaluation.features import evaluating
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-CUTOFFS = (1, 5, 10)
+from cliplite_core.callbacks import CUTOFFS
+
 QUERIES_PER_CHUNK = 256  # 256 images against the 25,000 captions of COCO are 26 MB of scores
 
 

@@ -1,0 +1,1 @@
+"""Is the data there, is it whole, can it be smaller?"""

@@ -1,0 +1,121 @@
+"""From a configuration to the captioned images of a split, whatever the format on disk."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from cliplite_core.config import Config, DataConfig
+from cliplite_core.data.captions import CaptionedImage, keep_listed, read_caption_table, read_coco_captions
+from cliplite_core.data.flickr_tokens import read_caption_tokens
+from cliplite_core.data.karpathy import read_karpathy
+from cliplite_core.storage.places import data_root
+
+
+def data_folder(config: Config) -> Path:
+    """Return the folder of the profile's data set.
+
+    Args:
+        config: its `data` section names the folder.
+
+    Returns:
+        An existing folder.
+
+    Raises:
+        FileNotFoundError: files of the set are missing; the message lists each of them and says where to look.
+    """
+    folder = data_root() / config.data.folder
+    missing = [path for path in _needed(config, folder) if not path.exists()]
+    if missing:
+        listing = "\n".join(f"  {path}" for path in missing)
+        if config.data.scenes_train:
+            raise FileNotFoundError(
+                f"the scenes of profile {config.profile!r} are not composed yet; no file at\n{listing}\n"
+                f"Compose them with: cliplite data ready {config.profile}"
+            )
+        raise FileNotFoundError(
+            f"profile {config.profile!r} needs files that are not there:\n{listing}\n"
+            f"Set CLIPLITE_DATA to the folder that holds {config.data.folder!r} (now {data_root()}); "
+            "data/README.md says where to get each set and how it is laid out"
+        )
+    return folder
+
+
+def read_split(config: Config, split: str) -> list[CaptionedImage]:
+    """Reads the captioned images of one split; the training split is cut to `train_fraction`.
+
+    Args:
+        config: its `data` section names files and format.
+        split: the split's name as the data set has it, e.g. `config.data.train_split`.
+
+    Returns:
+        The images in the data set's order; a fraction is a random subset, the same for a seed, smaller ones nested.
+
+    Raises:
+        FileNotFoundError, ValueError: as `data_folder` and the format's reader; or the split has no image.
+    """
+    folder, data = data_folder(config), config.data
+    captions, images = folder / _named(data.captions, split), folder / _named(data.images, split)
+    if data.format == "karpathy":
+        items = read_karpathy(captions, images, split)
+    else:
+        items = _READERS[data.format](captions, images)
+        if data.split_file:
+            items = keep_listed(items, folder / _named(data.split_file, split), captions)
+        elif "{split}" not in data.captions:
+            items = _hashed_split(items, split, data)
+    if not items:
+        raise ValueError(f"{captions}: no image with a caption in the split {split!r}")
+    if split == data.train_split and data.train_fraction < 1:
+        order = np.random.default_rng([config.train.seed, len(items)]).permutation(len(items))
+        items = [items[i] for i in sorted(order[: round(data.train_fraction * len(items))])]
+    return items
+
+
+def read_people(config: Config) -> list[CaptionedImage]:
+    """Reads the images whose captions tell men from women (paper, bias removal), whoever else is on them.
+
+    Args:
+        config: `people` names a COCO captions JSON below the data root, its images in `people_images`; or a split of
+            the profile's own captions, e.g. "dev".
+
+    Returns:
+        All captioned images of that file or split.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_split`; or the profile names no people.
+    """
+    people = config.evaluation.people
+    if not people:
+        raise ValueError(f"people: profile {config.profile!r} names none, expected a COCO captions JSON or a split")
+    if not people.endswith(".json"):
+        return read_split(config, people)
+    items = read_coco_captions(data_root() / people, data_root() / config.evaluation.people_images)
+    if not items:
+        raise ValueError(f"{data_root() / people}: no image with a caption")
+    return items
+
+
+_READERS = {"coco": read_coco_captions, "csv": read_caption_table, "tokens": read_caption_tokens}
+
+
+def _named(pattern: str, split: str) -> str:
+    return pattern.replace("{split}", split)  # `format` would stumble over any other brace
+
+
+def _hashed_split(items: list[CaptionedImage], split: str, data: DataConfig) -> list[CaptionedImage]:
+    """Splits images by a hash of their names: adding images never moves others between splits."""
+    names = (data.train_split, data.val_split, data.test_split)
+    if split not in names:
+        raise ValueError(f"split {split!r}: expected one of {', '.join(dict.fromkeys(names))}")
+    percentiles = ((item, zlib.crc32(item.name.encode()) % 100) for item in items)
+    return [item for item, at in percentiles if split == names[0 if at < 90 else 1 if at < 95 else 2]]
+
+
+def _needed(config: Config, folder: Path) -> list[Path]:
+    data = config.data
+    splits = (data.train_split, data.val_split, data.test_split)
+    patterns = [data.captions, data.images, *([data.split_file] if data.split_file else [])]
+    return sorted({folder / _named(pattern, split) for pattern in patterns for split in splits})

@@ -1,0 +1,151 @@
+"""What a training will take, counted on one small batch before it is started: operations, hours, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cliplite_core.config import Config
+from cliplite_core.data.tokenizer import train_wordpiece
+from cliplite_core.loss import Pretraining
+from cliplite_core.model import CLIPLite
+from cliplite_core.objectives import OBJECTIVE_STARTS
+
+PAIRS = 2  # batch norm needs two
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a training holds in memory, in bytes and in float32.
+
+    Attributes:
+        parameters: how many are trained, prior matching aside.
+        fixed: for every batch size: weights, gradients, the optimiser's state.
+        pair_image: what one more pair adds in the image encoder; grows with the area of the image.
+        pair_text: what one more pair adds in the text encoder, for the longest caption.
+    """
+
+    parameters: int
+    fixed: int
+    pair_image: int
+    pair_text: int
+
+    def gib(self, batch_size: int, area: float = 1.0) -> float:
+        """Returns the memory of one training step in GiB, the CUDA libraries' own (about one GiB) aside.
+
+        Args:
+            batch_size: pairs a step.
+            area: of an image, relative to the size planned for: 4 = twice the side.
+
+        Example:
+            >>> MemoryPlan(parameters=0, fixed=2**30, pair_image=2**20, pair_text=2**20).gib(512, area=3.0)
+            3.0
+        """
+        return (self.fixed + batch_size * (area * self.pair_image + self.pair_text)) / 2**30
+
+
+def plan_memory(config: Config) -> MemoryPlan:
+    """Counts what a training of a configuration holds for its backward pass; the critic's share is too small to matter.
+
+    In bfloat16 the part that grows with the batch is about half of this.
+
+    Args:
+        config: the run.
+
+    Returns:
+        Its plan, the same on every machine.
+    """
+    data, optim = config.data, config.optim
+    # The weights do not matter here, and of a tokenizer the model asks only how many entries it has.
+    model = CLIPLite(config.override(image_weights=""), range(data.vocab_size)).train()
+    images = torch.zeros(PAIRS, 3, data.image_size, data.image_size)
+    ids = torch.ones(PAIRS, data.max_tokens, dtype=torch.long)
+    tokens = {"input_ids": ids, "attention_mask": ids}
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    states = (2 if optim.optimizer == "adamw" else bool(optim.momentum)) + bool(optim.lookahead_k)
+    return MemoryPlan(
+        parameters,
+        4 * parameters * (2 + states),  # weights, gradients and states, four bytes a number
+        saved_bytes(model, lambda: model.image_features(images)) // PAIRS,
+        saved_bytes(model, lambda: model.text_features(tokens)) // PAIRS,
+    )
+
+
+def saved_bytes(network: nn.Module, forward: Callable[[], Tensor]) -> int:
+    """Returns how many bytes a forward pass keeps for the backward pass, the network's own weights aside.
+
+    Args:
+        network: whose parameters do not count.
+        forward: computes something with it, gradients on.
+
+    Example:
+        >>> network, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU()), torch.zeros(2, 3)
+        >>> saved_bytes(network, lambda: network(x))  # the 2 x 3 inputs and the 2 x 4 outputs of the ReLU
+        56
+    """
+    sizes: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()  # several tensors may be views of one
+        sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = forward()  # held until all is counted: a freed address would be given out again
+    for parameter in network.parameters():
+        sizes.pop(parameter.untyped_storage().data_ptr(), None)
+    del output
+    return sum(sizes.values())
+
+
+def flops_per_pair(config: Config) -> float:
+    """Counts the floating-point operations of training on one pair: encoders, critic and priors, forward and backward.
+
+    Args:
+        config: the run. A pretrained text encoder counts as a BERT of the configured size; what all-pairs objectives
+            spend on the scores of a batch is left out (notebook 08 measures it).
+
+    Returns:
+        Operations a pair; an addition and a multiplication count as two.
+    """
+    config = config.override(batch_size=PAIRS, negatives=1, text_weights="", image_weights="")
+    ids = torch.ones(PAIRS, config.data.max_tokens, dtype=torch.long)
+    images = torch.zeros(PAIRS, 3, config.data.image_size, config.data.image_size)
+    pretraining = Pretraining(CLIPLite(config, train_wordpiece(["a"], 6)))
+    with FlopCounterMode(display=False) as counter:
+        pretraining(images, {"input_ids": ids, "attention_mask": ids})["loss"].backward()
+    return counter.get_total_flops() / PAIRS
+
+
+def plan(config: Config, seeds: int, tflops: float) -> str:
+    """Describes the trainings of a profile with what they cost.
+
+    Args:
+        config: the profile.
+        seeds: trainings per objective.
+        tflops: what the device sustains in training, in 10¹² operations a second.
+
+    Returns:
+        A line on the networks, one a training, and the sum.
+    """
+    train, model = config.train, config.model
+    pairs, each = train.steps * train.batch_size, flops_per_pair(config)
+    hours = pairs * each / (tflops * 1e12) / 3600
+    runs = [(objective, seed) for objective in OBJECTIVE_STARTS for seed in range(seeds)]
+    image = f"{model.image_arch} at {config.data.image_size} px"
+    text = model.text_weights or f"BERT of {model.text_layers} layers, {model.text_hidden} wide"
+    lines = [
+        f"{config.profile}: {image} and {text}: {each / 1e9:.3g} GFLOP a pair",
+        *(
+            f"  {objective:<8} seed {seed}  {train.steps:,} steps of {train.batch_size:,} pairs = {pairs:,} pairs,"
+            f" {pairs * each:.2g} FLOP, {hours:,.2g} h"
+            for objective, seed in runs
+        ),
+        f"{len(runs)} trainings, {len(runs) * hours:,.3g} h on one device that sustains {tflops:g} TFLOP/s;"
+        " evaluations come on top",
+    ]
+    return "\n".join(lines)

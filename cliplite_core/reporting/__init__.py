@@ -1,0 +1,1 @@
+"""From measurements to metrics files, tables, figures and sentences."""

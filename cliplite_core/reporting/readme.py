@@ -1,0 +1,118 @@
+"""What a reader meets first: the table in the project's README, and a README beside each profile's results."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from cliplite_core.config import Config, ModelConfig
+from cliplite_core.reporting.claims import claims_text, weigh_claims
+from cliplite_core.reporting.metrics import experiments_of, read_provenance
+from cliplite_core.storage.files import write_text
+from cliplite_core.storage.places import DEFINITIONS, PROJECT, data_root, results_directory
+
+SHOWN = "scenes"  # the profile a newcomer runs first
+START, END = "<!-- results: written by make results -->", "<!-- end of results -->"
+
+
+def update_readme(profile: str, readme: Path = PROJECT / "README.md") -> bool:
+    """Replaces the README's table by `results/PROFILE/tables/main.md`; other profiles leave it alone.
+
+    Args:
+        profile: the profile just finished.
+        readme: the file with the two markers.
+
+    Returns:
+        Whether the README shows this profile.
+
+    Raises:
+        ValueError: a marker is missing, so there is no place for the table.
+    """
+    if profile != SHOWN:
+        return False
+    text = readme.read_text(encoding="utf-8")
+    if START not in text or END not in text:
+        raise ValueError(f"{readme}: expected the markers {START!r} and {END!r} around the results table")
+    before, after = text.split(START)[0], text.split(END)[1]
+    table = (results_directory(profile) / "tables" / "main.md").read_text(encoding="utf-8")
+    write_text(readme, f"{before}{START}\n{table}{END}{after}")
+    return True
+
+
+def write_results_readme(config: Config) -> Path:
+    """Writes `results/PROFILE/README.md`: what was run, on what, how good it was and what it cost.
+
+    Args:
+        config: the profile; its metrics and tables are there already.
+
+    Returns:
+        The file's path. If the data set brings an ATTRIBUTION.txt, it is copied beside the figures that show it.
+    """
+    folder, train = results_directory(config.profile), config.train
+    made = pd.DataFrame([read_provenance(name, config.profile) for name in experiments_of(config.profile)])
+    first = made.iloc[0]
+    figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
+    names = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
+    # The last one is not written yet: it calls this.
+    notebooks = [name for name in names if name.startswith("09") or (folder / "notebooks" / name).exists()]
+    seeds = max(count for count in made["seeds"] if count != "–")
+    grid = " GRID=full" if "full" in set(made["grid"]) else ""
+    text = f"""# Results of the profile `{config.profile}`
+
+Made by `make results PROFILE={config.profile} SEEDS={seeds}{grid}` at commit `{first["commit"]}`,
+on {first["device"]}, torch {first["torch"]}.
+Data set `{config.data.folder}`, fingerprint `{first["data"]}`; configuration `{first["config"]}`.
+
+Each objective trained {_encoders(config.model)}, at {config.data.image_size} px,
+for {train.steps:,} steps of {train.batch_size} pairs:
+{train.steps * train.batch_size:,} pairs, the same in the same order.
+
+{_findings(config.profile)}## All measurements
+
+{(folder / "tables" / "main.md").read_text(encoding="utf-8")}
+## The paper's claims, each in three sentences
+
+{claims_text(weigh_claims(config.profile))}
+
+## What it cost
+
+Training, per objective (mean over seeds, one CPU thread or one GPU a training):
+
+{(folder / "tables" / "pretraining.md").read_text(encoding="utf-8")}
+{_throughput(folder)}The experiments:
+
+{made[["experiment", "seeds", "seconds"]].to_markdown(index=False)}
+
+## What is here
+
+- `notebooks/`: executed, with what each number does *not* show: {", ".join(notebooks)}
+- `figures/`: {", ".join(figures)} (and PDFs)
+- `tables/`: each table as CSV, Markdown and LaTeX
+- `metrics/`, `timings/`: the JSON files that all tables and figures are made from
+"""
+    attribution = data_root() / config.data.folder / "ATTRIBUTION.txt"
+    if attribution.exists():
+        shutil.copy(attribution, folder / "figures" / "ATTRIBUTION.txt")
+    return write_text(folder / "README.md", text)
+
+
+def _encoders(model: ModelConfig) -> str:
+    image = f"a {model.image_arch} " + (
+        f"from `{model.image_weights}`" if model.image_weights else f"of {model.image_width} channels from scratch"
+    )
+    text = f"`{model.text_weights}`" if model.text_weights else f"a {model.text_layers}-layer BERT from scratch"
+    return f"{image} and {text}"
+
+
+def _findings(profile: str) -> str:
+    """What somebody wrote on reading a profile's numbers; most profiles have none."""
+    path = DEFINITIONS / "findings" / f"{profile}.md"
+    return path.read_text(encoding="utf-8").strip() + "\n\n" if path.exists() else ""
+
+
+def _throughput(folder: Path) -> str:
+    """The table of `benchmarks/step.py`, where it was run."""
+    path = folder / "tables" / "throughput.md"
+    return f"What bounds a training step:\n\n{path.read_text(encoding='utf-8')}\n" if path.exists() else ""

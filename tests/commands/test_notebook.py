@@ -1,0 +1,124 @@
+"""The notebooks as readers and papermill meet them, and proof that nbval can fail."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cliplite_core.commands.notebook import NOTEBOOKS, ParameterError, check_parameters, main
+
+PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+CHECKED = "# NBVAL_CHECK_OUTPUT"
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def cells(path: Path, kind: str = "code") -> list:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def checked_cells(path: Path) -> list:
+    return [cell for cell in cells(path) if cell.source.startswith(CHECKED)]
+
+
+def test_the_numbered_notebooks_are_there():
+    assert {"00_data", "01_pretrain", "04_retrieval", "05_zero_shot", "09_results"} <= {path.stem for path in PATHS}
+
+
+@every_notebook
+def test_first_code_cell_holds_scalar_parameters_and_the_quick_profile(path):
+    first = cells(path)[0]
+    assert first.metadata.tags == ["parameters"]
+    values = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(first.source).body}
+    assert values["profile"] == "smoke"
+    assert all(isinstance(value, str | int | float | bool) for value in values.values())
+
+
+@every_notebook
+def test_notebook_is_short_and_has_no_classes_paths_or_installs(path):
+    source = "\n".join(cell.source for cell in cells(path))
+    assert not re.search(r"^\s*class |!pip|%pip|/home/|/work/|/root/|\.backward\(", source, re.MULTILINE)
+    assert len(source.splitlines()) < 260
+    assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+
+
+@every_notebook
+def test_notebook_says_what_it_does_not_show(path):
+    assert any("does not show" in cell.source for cell in cells(path, "markdown"))
+
+
+@every_notebook
+def test_a_checked_cell_has_a_count_and_an_output(path):
+    assert checked_cells(path), "nbval would pass vacuously"
+    for cell in checked_cells(path):
+        assert cell.execution_count and any(output.get("text", "").strip() for output in cell.outputs)
+
+
+@every_notebook
+def test_committed_outputs_are_complete_and_hold_no_machine_paths(path):
+    for cell in cells(path):
+        assert cell.execution_count, f"cell {cell.id} was committed without being run"
+        assert not any(output.output_type == "error" for output in cell.outputs)
+        text = "".join(
+            str(output.get("text", "")) + str(output.get("data", {}).get("text/html", "")) for output in cell.outputs
+        )
+        assert not re.search(r"(/home/|/root/|/tmp/|/work/|/Users/)", text)
+    assert "papermill" not in nbformat.read(path, as_version=4).metadata
+
+
+@every_notebook
+def test_changing_one_digit_of_a_checked_output_fails_nbval(path, tmp_path):
+    book = nbformat.read(path, as_version=4)
+    last = next(i for i, cell in enumerate(book.cells) if cell.cell_type == "code" and cell.source.startswith(CHECKED))
+    book.cells = [cell for cell in book.cells[: last + 1] if cell.cell_type == "code"]
+    output = next(output for output in book.cells[-1].outputs if re.search(r"\d", output.text))
+    digit = re.search(r"\d", output.text)
+    changed = str((int(digit.group()) + 1) % 10)
+    output.text = output.text[: digit.start()] + changed + output.text[digit.end() :]
+    nbformat.write(book, tmp_path / path.name)
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, path.name], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout[-2000:]
+    assert "mismatch 'stdout'" in done.stdout, done.stdout[-2000:]
+
+
+def test_a_misspelt_parameter_stops_before_any_work_and_is_named(capsys):
+    assert main(["04_retrieval", "profile=smoke", "sedes=3"]) == 2
+    assert "'sedes'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["1e-4", "three", "1.5", "True", "[1]"])
+def test_an_ill_typed_parameter_is_named_with_the_type_expected(value):
+    with pytest.raises(ParameterError, match=r"'seeds' got .* expected int"):
+        check_parameters(NOTEBOOKS / "04_retrieval.ipynb", {"seeds": value})
+
+
+def test_parameters_come_back_with_the_types_of_the_defaults():
+    checked = check_parameters(NOTEBOOKS / "04_retrieval.ipynb", {"seeds": "3", "profile": "scenes"})
+    assert checked == {"seeds": 3, "profile": "scenes"}
+
+
+def test_an_unknown_profile_or_notebook_stops_before_any_work(capsys):
+    assert main(["04_retrieval", "profile=scnes"]) == 2
+    assert "scnes" in capsys.readouterr().err
+    assert main(["04_retrival"]) == 2
+    assert "04_retrieval" in capsys.readouterr().err
+
+
+def test_a_failing_cell_prints_its_traceback_and_leaves_the_former_output(tmp_path, monkeypatch, capsys):
+    book = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
+    parameters = nbformat.v4.new_code_cell('profile = "smoke"', metadata={"tags": ["parameters"]})
+    book.cells = [parameters, nbformat.v4.new_code_cell("1 / 0")]
+    monkeypatch.setattr("cliplite_core.commands.notebook.NOTEBOOKS", tmp_path)
+    monkeypatch.setenv("CLIPLITE_RESULTS", str(tmp_path / "results"))
+    nbformat.write(book, tmp_path / "99_broken.ipynb")
+    former = tmp_path / "results" / "smoke" / "notebooks" / "99_broken.ipynb"
+    former.parent.mkdir(parents=True)
+    former.write_text("what was there before")
+    assert main(["99_broken", "profile=smoke"]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert former.read_text() == "what was there before"
