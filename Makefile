@@ -5,6 +5,8 @@ SEEDS   ?= 1
 GRID    ?= quick
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN      = .venv/bin
+# What a user gives reaches a shell as a variable of its environment, never as a part of the command.
+export PROFILE SEEDS GRID CORES
 
 # Trainings run side by side, one thread each: two threads that wait actively beside another load are ten times slower.
 export OMP_NUM_THREADS ?= 1
@@ -15,8 +17,7 @@ export PYTHONWARNINGS ?= ignore::SyntaxWarning
 .PHONY: results ablations test lab lint notebooks clean
 
 results: .venv/.installed
-	TQDM_DISABLE=1 $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE) seeds=$(SEEDS) grid=$(GRID)
-	@$(BIN)/python -m cliplite_core.commands.summary $(PROFILE)
+	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
 
 # Everything with intervals: three seeds, and all the values of the ablations where `make results` runs some.
 ablations:
@@ -32,8 +33,8 @@ test: .venv/.installed lint
 notebooks: .venv/.installed
 	$(MAKE) results PROFILE=smoke
 	for path in notebooks/[0-9]*.ipynb; do \
-	  TQDM_DISABLE=1 $(BIN)/python -m cliplite_core.commands.notebook $$(basename $$path .ipynb) || exit 1; \
-	  cp results/smoke/$$path $$path; \
+	  TQDM_DISABLE=1 $(BIN)/cliplite notebook "$$(basename "$$path" .ipynb)" || exit 1; \
+	  cp "results/smoke/$$path" "$$path"; \
 	done
 
 lab: .venv/.installed
@@ -42,9 +43,10 @@ lab: .venv/.installed
 lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 clean:
-	rm -rf runs/$(PROFILE) results/$(PROFILE)
+	name="$$(basename "$$PROFILE" .toml)" && rm -rf "runs/$${name:?no PROFILE}" "results/$$name"
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

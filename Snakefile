@@ -1,20 +1,41 @@
 # The artefact graph: data -> trained models -> one rule for every notebook -> results/PROFILE.
 # `make results` calls it; on a cluster: snakemake --executor slurm --jobs 9 --config profile=coco seeds=3
+import re
 import sys
 
 sys.path.insert(0, workflow.basedir)  # the checkout, also when the package is not installed
 
+from cliplite_core.commands.overrides import take, words_of
+from cliplite_core.data.inventory.digests import glance
+from cliplite_core.data.inventory.needs import NEEDED, available, missing_data
 from cliplite_core.evaluation.studies import ablation_runs, has_ablations
 from cliplite_core.profiles import load_profile
-from cliplite_core.data.inventory.needs import NEEDED, available, missing_data
 from cliplite_core.storage.places import results_directory, run_directory
 
-PROFILE = str(config.get("profile", "scenes"))
-SEEDS = int(config.get("seeds", 1))
-GRID = str(config.get("grid", "quick"))  # of the ablations: quick | full
-BASE = load_profile(PROFILE)  # an unknown profile stops here, before any work
+try:
+    unknown = dict(config)
+    PROFILE, SEEDS, GRID = take(unknown, "--config", profile="scenes", seeds=1, grid="quick").values()
+    if unknown:
+        raise ValueError(f"unknown parameter {next(iter(unknown))!r}; --config has: profile, seeds, grid")
+    if GRID not in ("quick", "full"):
+        raise ValueError(f"grid: got {GRID!r}, expected 'quick' or 'full'")
+    BASE = load_profile(PROFILE)
+    # The trainings of notebook 08, some of which it shares with the other notebooks.
+    STUDIED = [run.config for run in (ablation_runs(BASE, SEEDS, GRID) if has_ablations(BASE.profile) else [])]
+except ValueError as error:
+    sys.exit(f"error: {error}")  # one line, before any work
+
 OBJECTIVES = ["jsd", "infonce", "sigmoid"]
-STATE = run_directory(BASE).parent / "done"
+TRAINED = [BASE.override(objective=objective, seed=seed) for objective in OBJECTIVES for seed in range(SEEDS)]
+RUNS = {run_directory(run).name: run for run in (*STUDIED, *TRAINED)}  # name of the directory: configuration
+SHARED = [run_directory(run).name for run in TRAINED]
+WHERE = run_directory(BASE).parent
+STUDIES = sorted({run_directory(run) / "quality.json" for run in STUDIED})
+STATE = WHERE / "done"
+EACH = (
+    f"{BASE.train.steps:,} steps of {BASE.train.batch_size:,} pairs, {BASE.model.image_arch} at {BASE.data.image_size} px,"
+    f" {BASE.model.text_weights or f'BERT of {BASE.model.text_layers} layers'}"
+)
 # A notebook is left out where the profile names no data for it, or where that is missing and the profile says to go on.
 MEASURED = available(BASE).evaluation
 NOTEBOOKS = [
@@ -26,27 +47,34 @@ if workflow.is_main_process and BASE.evaluation.skip_missing:
     for number, path in missing_data(BASE).items():
         print(f"  {number} left out: {path} not found (data/README.md says where to get it)", file=sys.stderr)
 LAST = "09_results"
-RUNS = {
-    (objective, str(seed)): run_directory(BASE.override(objective=objective, seed=seed)) / "run.json"
-    for objective in OBJECTIVES
-    for seed in range(SEEDS)
-}
-# The trainings of 08 by the hash of their configuration, those that it shares with the other notebooks left out.
-STUDIED = {
-    run.config.hash(): run_directory(run.config) / "quality.json"
-    for run in (ablation_runs(BASE, SEEDS, GRID) if has_ablations(PROFILE) else [])
-    if run_directory(run.config) / "run.json" not in RUNS.values()
-}
-TRAINED = (
-    f"{BASE.train.steps:,} steps of {BASE.train.batch_size:,} pairs, {BASE.model.image_arch} at {BASE.data.image_size} px,"
-    f" {BASE.model.text_weights or f'BERT of {BASE.model.text_layers} layers'}"
+
+
+# What results depend on, by folder. A changed byte in one of these files makes again what depends on it; touching a
+# file does not, as long as it is smaller than --max-checksum-file-size.
+def files(*patterns):
+    return [path for pattern in patterns for path in sorted(Path(workflow.basedir).glob(pattern))]
+
+
+def imported(notebook):
+    """The modules outside the folders below that a notebook imports, such as the export of 10."""
+    names = re.findall(r"from cliplite_core\.([\w.]+) import", notebook.read_text(encoding="utf-8"))
+    return files(*(f"cliplite_core/{name.replace('.', '/')}.py" for name in sorted(set(names))))
+
+
+SCENES = files("cliplite_core/scenes/*.py", "data/concepts.csv", "data/activities.csv") if BASE.data.scenes_train else []
+# The root is what a weight depends on, but for its __init__ and __main__.
+TRAINING = files("cliplite_core/[a-z]*.py", *(f"cliplite_core/{wing}/*.py" for wing in ("config", "data", "storage")))
+MEASURING = TRAINING + files(
+    "cliplite_core/evaluation/*.py", "cliplite_core/data/labelled/*.py", "cliplite_core/data/inventory/needs.py"
 )
-CORE = Path(workflow.basedir, "cliplite_core")
-# What a trained weight depends on; a changed byte in one of these trains again (touching a file does not).
-# The root is what a weight depends on (see house rules in pyproject.toml), with the readers and what lies on disk.
-TRAINING = [path for folder in (".", "data", "storage") for path in sorted(CORE.glob(f"{folder}/*.py"))]
-EVALUATION = [path for folder in ("evaluation", "reporting") for path in sorted(CORE.glob(f"{folder}/*.py"))]
-QUALITY = [CORE / "evaluation" / f"{name}.py" for name in "quality retrieval zero_shot voc_probe".split()]
+REPORTING = MEASURING + files(
+    "cliplite_core/reporting/**/*.py", "cliplite_core/commands/notebook.py", "data/*.csv", "data/*.json", "data/*.txt",
+    f"data/findings/{BASE.profile}.md",
+)  # fmt: skip
+
+
+def one_of(runs):
+    return "|".join(map(re.escape, runs)) or "none"
 
 
 rule all:
@@ -54,51 +82,82 @@ rule all:
         expand(STATE / "{notebook}.json", notebook=NOTEBOOKS),
 
 
-rule data:
+# What is trained on, and all that is read, apart: another photo to measure on trains nothing again. Names and sizes are
+# looked at whenever a plan is made, contents when the step runs.
+rule training_data:
+    input:
+        SCENES,
     output:
-        touch(STATE / "data"),
+        STATE / "training_data",
+    params:
+        state=glance(BASE, notebook="01") if workflow.is_main_process else "",
     shell:
-        "{sys.executable:q} -m cliplite_core.commands.data ready {PROFILE}"
+        "{sys.executable:q} -m cliplite_core data ready {PROFILE:q} --record training {output:q}"
+
+
+rule data:
+    input:
+        STATE / "training_data",
+    output:
+        STATE / "data",
+    params:
+        state=glance(BASE) if workflow.is_main_process else "",
+    shell:
+        "{sys.executable:q} -m cliplite_core data ready {PROFILE:q} --record all {output:q}"
 
 
 rule pretrain:
     input:
-        STATE / "data",
+        STATE / "training_data",
         TRAINING,
     output:
-        STATE.parent / "{objective}-seed{seed}-{hash}" / "run.json",
+        WHERE / "{run}" / "run.json",
     wildcard_constraints:
-        hash="|".join(run.parent.name.rpartition("-")[2] for run in RUNS.values()),
+        run=one_of(SHARED),
     priority: 2  # most notebooks wait for these alone
     message:
-        "pretrain {wildcards.objective}, seed {wildcards.seed}: {TRAINED}"
+        "pretrain {wildcards.run}: {EACH}"
+    params:
+        fields=lambda wildcards: words_of(RUNS[wildcards.run], BASE),
     shell:
-        "{sys.executable:q} -m cliplite_core.commands.train --profile {PROFILE} --objective {wildcards.objective}"
-        " --seed {wildcards.seed}"
+        "{sys.executable:q} -m cliplite_core train {PROFILE:q} {params.fields:q}"
 
 
-rule ablation:
-    input:
-        STATE / "data",
-        TRAINING,
-        QUALITY,
-    output:
-        STATE.parent / "{objective}-seed{seed}-{hash}" / "run.json",
-        STATE.parent / "{objective}-seed{seed}-{hash}" / "quality.json",
+use rule pretrain as ablation with:
     wildcard_constraints:
-        hash="|".join(STUDIED) or "none",
+        run=one_of(run for run in RUNS if run not in SHARED),
+    priority: 0
+    message:
+        "pretrain {wildcards.run}, for the ablations"
+
+
+# Apart from the training, so that what changes in an evaluation trains nothing again.
+rule quality:
+    input:
+        WHERE / "{run}" / "run.json",
+        STATE / "data",
+        MEASURING,
+        files("data/prompts.json", "data/imagenet_wnids.txt"),
+    output:
+        WHERE / "{run}" / "quality.json",
+    wildcard_constraints:
+        run=one_of(RUNS),
+    params:
+        hash=lambda wildcards: RUNS[wildcards.run].hash(),
+        data=lambda wildcards: repr(MEASURED),  # what the profile says of evaluations is no part of a run
     shell:
-        "{sys.executable:q} -m cliplite_core.commands.study {PROFILE} {wildcards.hash} --seeds {SEEDS}"
+        "{sys.executable:q} -m cliplite_core study {PROFILE:q} {params.hash} seeds={SEEDS}"
 
 
 rule notebook:
     input:
         lambda wildcards: Path(workflow.basedir, "notebooks", f"{wildcards.notebook}.ipynb"),
-        lambda wildcards: [] if wildcards.notebook.startswith("00") else list(RUNS.values()),
+        lambda wildcards: imported(Path(workflow.basedir, "notebooks", f"{wildcards.notebook}.ipynb")),
+        lambda wildcards: [] if wildcards.notebook.startswith("00") else [WHERE / run / "run.json" for run in SHARED],
         lambda wildcards: [STATE / f"{n}.json" for n in NOTEBOOKS if n != LAST] if wildcards.notebook == LAST else [],
-        lambda wildcards: list(STUDIED.values()) if wildcards.notebook == "08_ablations" else [],
+        lambda wildcards: STUDIES if wildcards.notebook == "08_ablations" else [],
         STATE / "data",
-        EVALUATION,
+        REPORTING,
     output:
         STATE / "{notebook}.json",
         update(results_directory(PROFILE) / "notebooks" / "{notebook}.ipynb"),
@@ -106,7 +165,8 @@ rule notebook:
     message:
         "notebook {wildcards.notebook} on {PROFILE}, {SEEDS} seeds"
     params:
-        given=lambda wildcards: f"seeds={SEEDS}" + f" grid={GRID}" * (wildcards.notebook == "08_ablations"),
+        given=lambda wildcards: [f"seeds={SEEDS}", f"grid={GRID}"][: 1 + (wildcards.notebook == "08_ablations")],
+        data=lambda wildcards: repr(MEASURED),
     shell:
-        "{sys.executable:q} -m cliplite_core.commands.notebook {wildcards.notebook} profile={PROFILE} {params.given}"
+        "{sys.executable:q} -m cliplite_core notebook {wildcards.notebook} profile={PROFILE:q} {params.given:q}"
         " --summary {output[0]:q}"

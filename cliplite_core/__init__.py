@@ -24,7 +24,7 @@ _HOME = {
     "Lookahead": "optim",
     "Trainer": "trainer",
     "load_run": "runs",
-    "read_log": "runs",
+    "read_log": "storage.logs",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

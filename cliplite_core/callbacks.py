@@ -19,73 +19,95 @@ if TYPE_CHECKING:
     from cliplite_core.trainer import Trainer
 
 CUTOFFS = (1, 5, 10)  # k of R@k
+HALVES = (("even", slice(0, None, 2)), ("odd", slice(1, None, 2)))  # of the queries
 
 
-class ScoreSnapshots:
-    """Logs the scores of held-out pairs at the start, at 3, 10, 30 % and at the end of training.
+class Gallery:
+    """Held-out pairs as a model takes them: images, each with its first caption.
 
     Args:
-        images: the validation split; its first `pairs` images with their first captions are used.
-        config: the run, for the schedule and the image size.
-        pairs: how many, at least 2.
+        images: at least two of a split.
+        features: of these pairs, as frozen encoders gave them: (N, image_dim), (N, text_dim). None = read the images.
 
     Raises:
         ValueError: fewer than two images.
     """
 
-    def __init__(self, images: Sequence[CaptionedImage], config: Config, pairs: int = 256) -> None:
+    def __init__(self, images: Sequence[CaptionedImage], features: tuple[Tensor, Tensor] | None = None) -> None:
         if len(images) < 2:
-            raise ValueError(f"val_split {config.data.val_split!r}: got {len(images)} images, expected at least 2")
-        self.images = images[:pairs]
-        steps = config.train.steps
+            raise ValueError(f"val_split: got {len(images)} images, expected at least 2")
+        self.images, self.features = images, features
+
+    def embed(self, model: CLIPLite) -> tuple[Tensor, Tensor]:
+        """Return what the critic compares of the images and of the captions, (N, ·) each, in float32."""
+        if self.features is not None:
+            features = model.image_features(self.features[0]), model.text_features({"features": self.features[1]})
+        else:
+            pixels = torch.stack([model.preprocess(read_image(image.path)) for image in self.images])
+            features = model.image_features(pixels), model.text_features([image.captions[0] for image in self.images])
+        return model.critic.embed(*(feature.float() for feature in features))
+
+
+class ScoreSnapshots:
+    """Log the scores of held-out pairs at the start, at 3, 10, 30 % and at the end of training.
+
+    Args:
+        gallery: the pairs.
+        config: the run, for its length.
+    """
+
+    def __init__(self, gallery: Gallery, config: Config) -> None:
+        self.gallery, steps = gallery, config.train.steps
         self.at = sorted({0, steps, *(round(share * steps) for share in (0.03, 0.1, 0.3))})
 
     @torch.no_grad()
     def __call__(self, trainer: Trainer) -> None:
-        """Logs {"kind": "scores", "positive": [...], "negative": [...]} at the chosen steps."""
+        """Log {"kind": "scores", "positive": [...], "negative": [...]} at the chosen steps."""
         if trainer.step not in self.at or not trainer.accelerator.is_main_process:
             return
         model = trainer.pretraining.model.eval()
-        a, b = _embed(model, self.images)
+        a, b = self.gallery.embed(model)
         positive, negative = model.critic.aligned(a, b), rolled_scores(model.critic, a, b, 1)[:, 0]
-        trainer.log(
-            "scores",
-            positive=[round(s, 3) for s in positive.tolist()],
-            negative=[round(s, 3) for s in negative.tolist()],
-        )
         model.train()
+        values = {"positive": positive.tolist(), "negative": negative.tolist()}
+        trainer.log("scores", **{name: [round(score, 3) for score in scores] for name, scores in values.items()})
 
 
 class RetrievalCurve:
-    """Logs how well held-out captions find their images, and images their captions, ten times over training.
+    """Log how well captions find their images, and images their captions, several times over training.
 
     Args:
-        images: the validation split; its first `pairs` images with their first captions are the gallery.
+        gallery: the pairs.
         config: the run, for its length.
-        pairs: how many, at least 2.
+        kind: of the log's lines.
+        times: how often, beside the start.
     """
 
-    def __init__(self, images: Sequence[CaptionedImage], config: Config, pairs: int = 256) -> None:
-        self.images = images[:pairs]
-        self.at = {round(share * config.train.steps) for share in np.linspace(0, 1, 11)}
+    def __init__(self, gallery: Gallery, config: Config, kind: str = "retrieval", times: int = 10) -> None:
+        self.gallery, self.kind = gallery, kind
+        self.at = {round(share * config.train.steps) for share in np.linspace(0, 1, times + 1)}
 
     @torch.no_grad()
     def __call__(self, trainer: Trainer) -> None:
-        """Logs {"kind": "retrieval", "R@5": …, "chance R@5": …, …}: means of both directions, in [0, 1]."""
+        """Log {"kind": "retrieval", "R@5": …, "chance R@5": …, …}: means of both directions, in [0, 1]."""
         if trainer.step not in self.at or not trainer.accelerator.is_main_process:
             return
-        model = trainer.pretraining.model.eval()
-        found = gallery_recall(model.critic.cross(*_embed(model, self.images)))
+        model, pairs = trainer.pretraining.model.eval(), len(self.gallery.images)
+        scores = model.critic.cross(*self.gallery.embed(model))  # shape: (pairs, pairs)
         model.train()
-        chance = {f"chance R@{k}": min(1.0, k / len(self.images)) for k in CUTOFFS}
-        trainer.log("retrieval", **found, **chance, gallery=len(self.images))
+        chance = {f"chance R@{k}": min(1.0, k / pairs) for k in CUTOFFS}
+        # Of every other query by itself: where to stop is chosen on one half, and the recall there told of the other.
+        halves = {half: gallery_recall(scores, queries) for half, queries in HALVES}
+        halves = {f"{half} {name}": value for half, found in halves.items() for name, value in found.items()}
+        trainer.log(self.kind, **gallery_recall(scores), **chance, **halves, gallery=pairs)
 
 
-def gallery_recall(scores: Tensor) -> dict[str, float]:
+def gallery_recall(scores: Tensor, queries: slice = slice(None)) -> dict[str, float]:
     """Measure retrieval among pairs: the share of queries with their own answer in the top k.
 
     Args:
         scores: (N, N), image i with caption j; both directions count alike, and ties count against the query.
+        queries: which of the N images and captions ask; all of them answer.
 
     Returns:
         "R@1", "R@5" and "R@10", in [0, 1]; equal to `evaluation.retrieval_metrics` with one caption per image.
@@ -94,12 +116,5 @@ def gallery_recall(scores: Tensor) -> dict[str, float]:
         >>> gallery_recall(torch.tensor([[2.0, 1.0], [3.0, 4.0]]))["R@1"]  # of four queries, text 0 finds image 1
         0.75
     """
-    ranks = torch.stack([(s >= s.diagonal()[:, None]).sum(dim=1) for s in (scores, scores.T)])  # shape: (2, N)
+    ranks = torch.stack([(s >= s.diagonal()[:, None]).sum(dim=1)[queries] for s in (scores, scores.T)])  # shape: (2, Q)
     return {f"R@{k}": (ranks <= k).double().mean().item() for k in CUTOFFS}
-
-
-def _embed(model: CLIPLite, images: Sequence[CaptionedImage]) -> tuple[Tensor, Tensor]:
-    """What the critic compares of the images and of their first captions, (N, ·) each, in float32."""
-    pixels = torch.stack([model.preprocess(read_image(image.path)) for image in images])
-    features = model.image_features(pixels), model.text_features([image.captions[0] for image in images])
-    return model.critic.embed(*(feature.float() for feature in features))

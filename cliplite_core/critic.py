@@ -31,7 +31,7 @@ class ProjectionBlock(nn.Module):
             self.shortcut.weight.uniform_(-0.01, 0.01).fill_diagonal_(1.0)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Returns the projected features: (B, in_dim) -> (B, units)."""
+        """Return the projected features: (B, in_dim) -> (B, units)."""
         return self.norm(self.nonlinear(features) + self.shortcut(features))
 
 
@@ -42,19 +42,19 @@ class _Critic(nn.Module):
     text_dim: int
 
     def embed(self, image_features: Tensor, text_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns what `aligned` and `cross` compare."""
+        """Return what `aligned` and `cross` compare."""
         raise NotImplementedError
 
     def aligned(self, a: Tensor, b: Tensor) -> Tensor:
-        """Returns the scores of the pairs (a_i, b_i): two embeddings of B items -> (B,)."""
+        """Return the scores of the pairs (a_i, b_i): two embeddings of B items -> (B,)."""
         raise NotImplementedError
 
     def cross(self, a: Tensor, b: Tensor) -> Tensor:
-        """Returns the scores of all pairs (a_i, b_j): embeddings of N and of M items -> (N, M)."""
+        """Return the scores of all pairs (a_i, b_j): embeddings of N and of M items -> (N, M)."""
         raise NotImplementedError
 
     def forward(self, image_features: Tensor, text_features: Tensor) -> Tensor:
-        """Returns the scores of aligned pairs: (B, image_dim), (B, text_dim) -> (B,) float32.
+        """Return the scores of aligned pairs: (B, image_dim), (B, text_dim) -> (B,) float32.
 
         Raises:
             ValueError: the two batches differ in length, or a width is not the critic's.
@@ -67,7 +67,7 @@ class _Critic(nn.Module):
         return self.aligned(*self.embed(image_features, text_features))
 
     def pairwise(self, image_features: Tensor, text_features: Tensor) -> Tensor:
-        """Returns the scores of every image with every caption: (N, image_dim), (M, text_dim) -> (N, M) float32."""
+        """Return the scores of every image with every caption: (N, image_dim), (M, text_dim) -> (N, M) float32."""
         self._check(image_features, text_features)
         return self.cross(*self.embed(image_features, text_features))
 
@@ -110,23 +110,23 @@ class DotCritic(_Critic):
         return self.temperature.clamp(max=math.log(MAX_SCALE)).exp()
 
     def project_image(self, image_features: Tensor) -> Tensor:
-        """Returns the image embedding: (B, image_dim) -> (B, units), L2-normalised float32."""
+        """Return the image embedding: (B, image_dim) -> (B, units), L2-normalised float32."""
         return F.normalize(self.image_block(image_features.float()), dim=-1)
 
     def project_text(self, text_features: Tensor) -> Tensor:
-        """Returns the caption embedding: (B, text_dim) -> (B, units), L2-normalised float32."""
+        """Return the caption embedding: (B, text_dim) -> (B, units), L2-normalised float32."""
         return F.normalize(self.text_block(text_features.float()), dim=-1)
 
     def embed(self, image_features: Tensor, text_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns both embeddings: (N, units) and (M, units)."""
+        """Return both embeddings: (N, units) and (M, units)."""
         return self.project_image(image_features), self.project_text(text_features)
 
     def aligned(self, a: Tensor, b: Tensor) -> Tensor:
-        """Returns exp(t) · <a_i, b_i> (+ bias): (B, units), (B, units) -> (B,)."""
+        """Return exp(t) · <a_i, b_i> (+ bias): (B, units), (B, units) -> (B,)."""
         return self._affine((a * b).sum(dim=-1))
 
     def cross(self, a: Tensor, b: Tensor) -> Tensor:
-        """Returns exp(t) · <a_i, b_j> (+ bias): (N, units), (M, units) -> (N, M)."""
+        """Return exp(t) · <a_i, b_j> (+ bias): (N, units), (M, units) -> (N, M)."""
         return self._affine(a @ b.T)
 
     def _affine(self, cosine: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class DotCritic(_Critic):
         return scores if self.bias is None else scores + self.bias
 
     def load_released(self, state: Mapping[str, Tensor]) -> None:
-        """Loads the dot critic of the released implementation (github.com/4m4n5/CLIP-Lite, `loss.py`).
+        """Load the dot critic of the released implementation (github.com/4m4n5/CLIP-Lite, `loss.py`).
 
         Args:
             state: its `state_dict()`, the `global_d.` prefix of the loss module removed.
@@ -167,21 +167,21 @@ class ConcatCritic(_Critic):
         self.l2 = nn.Linear(hidden, 1)
 
     def embed(self, image_features: Tensor, text_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the features as they are: this critic has no projection of one modality alone."""
+        """Return the features as they are: this critic has no projection of one modality alone."""
         return image_features.float(), text_features.float()
 
     def aligned(self, a: Tensor, b: Tensor) -> Tensor:
-        """Returns the MLP's score of each pair: (B, image_dim), (B, text_dim) -> (B,)."""
+        """Return the MLP's score of each pair: (B, image_dim), (B, text_dim) -> (B,)."""
         h = F.relu(self.l0(torch.cat([a, b], dim=-1)))
         return self.l2(F.relu(self.l1(h))).squeeze(-1)
 
     def cross(self, a: Tensor, b: Tensor) -> Tensor:
-        """Returns the score of all pairs, one row of images at a time: -> (N, M)."""
+        """Return the score of all pairs, one row of images at a time: -> (N, M)."""
         return torch.stack([self.aligned(row.expand(len(b), -1), b) for row in a])
 
 
 class PriorDiscriminator(nn.Module):
-    """Tells features from uniform noise: an MLP in -> 1000 -> 200 -> 1 (Deep InfoMax; paper, section 3.3).
+    """Tell features from uniform noise: an MLP in -> 1000 -> 200 -> 1 (Deep InfoMax; paper, section 3.3).
 
     The release ends in a sigmoid and takes log(1 - sigmoid), which overflows; this one returns the logit, and the
     loss uses softplus. Parameter names and shapes are the release's.
@@ -197,5 +197,5 @@ class PriorDiscriminator(nn.Module):
         self.l2 = nn.Linear(200, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Returns logits of "this is noise": (B, dim) -> (B,) float32."""
+        """Return logits of "this is noise": (B, dim) -> (B,) float32."""
         return self.l2(F.relu(self.l1(F.relu(self.l0(features.float()))))).squeeze(-1)

@@ -11,6 +11,7 @@ from torchvision.models.mobilenetv2 import MobileNetV2
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from transformers import BertConfig, BertModel
 
+from cliplite_core.storage.hub import read_pretrained
 from cliplite_core.storage.places import data_root
 from cliplite_core.storage.weights import WEIGHT_FILES, load_weights, read_weights, weights_source
 
@@ -84,7 +85,7 @@ class ImageEncoder(nn.Module):
         self.backbone = backbone
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """Returns the last convolution map, what Grad-CAM explains: (B, 3, H, W) -> (B, D, h, w), >= 0."""
+        """Return the last convolution map, what Grad-CAM explains: (B, 3, H, W) -> (B, D, h, w), >= 0."""
         net = self.backbone
         if isinstance(net, MobileNetV2):
             return net.features(images)  # shape: (B, 1280, H/32, W/32)
@@ -92,11 +93,11 @@ class ImageEncoder(nn.Module):
         return net.layer4(net.layer3(net.layer2(net.layer1(x))))  # shape: (B, D, h, w)
 
     def pool(self, feature_map: Tensor) -> Tensor:
-        """Returns the global average of a map: (B, D, h, w) -> (B, D)."""
+        """Return the global average of a map: (B, D, h, w) -> (B, D)."""
         return feature_map.mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns pooled features: (B, 3, H, W) ImageNet-normalised floats -> (B, D)."""
+        """Return pooled features: (B, 3, H, W) ImageNet-normalised floats -> (B, D)."""
         return self.pool(self.feature_map(images))
 
 
@@ -174,7 +175,9 @@ class TextEncoder(nn.Module):
             raise ValueError(f"text_pool: got {pool!r}, expected 'pooler' or 'mean'")
         with_pooler = pool == "pooler"
         if bert_config is None and weights:
-            self.bert = BertModel.from_pretrained(weights_source(weights), add_pooling_layer=with_pooler)
+            self.bert = read_pretrained(
+                BertModel.from_pretrained, weights, "text_weights", add_pooling_layer=with_pooler
+            )
         else:
             bert_config = bert_config or BertConfig(
                 vocab_size=vocab_size,
@@ -190,7 +193,7 @@ class TextEncoder(nn.Module):
         self.dim: int = self.bert.config.hidden_size
 
     def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:
-        """Returns one vector a caption.
+        """Return one vector a caption.
 
         Args:
             tokens: `input_ids` and `attention_mask`, both int64 of shape (B, L).

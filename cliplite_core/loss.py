@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import torch
 import torch.distributed.nn.functional as collective
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from cliplite_core.critic import PriorDiscriminator
 from cliplite_core.model import CLIPLite
-from cliplite_core.objectives import OBJECTIVE_STARTS, objective_bound, prior_matching_loss
+from cliplite_core.objectives import OBJECTIVE_STARTS, fooling_loss, objective_bound, prior_matching_loss
 
 
 class Pretraining(nn.Module):
@@ -36,7 +37,7 @@ class Pretraining(nn.Module):
         self.priors = nn.ModuleDict(priors)
 
     def forward(self, images: Tensor, tokens: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Returns the loss of one batch and what it is made of.
+        """Return the loss of one batch and what it is made of.
 
         Args:
             images: (B, 3, S, S) float32.
@@ -60,7 +61,7 @@ class Pretraining(nn.Module):
         }
 
     def bound(self, image_features: Tensor, text_features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns the objective's bound with the scores of true pairs and of pairs rolled by one.
+        """Return the objective's bound with the scores of true pairs and of pairs rolled by one.
 
         Args:
             image_features: (B, D). text_features: (B, E).
@@ -74,12 +75,18 @@ class Pretraining(nn.Module):
     def _prior(self, name: str, features: Tensor) -> Tensor:
         if name not in self.priors:
             return features.new_zeros(())
-        discriminator = self.priors[name]
-        return prior_matching_loss(discriminator(torch.rand_like(features)), discriminator(features))
+        discriminator, noise = self.priors[name], torch.rand_like(features)
+        if self.objective.prior == "released":
+            return prior_matching_loss(discriminator(noise), discriminator(features))
+        squashed = features.sigmoid()  # into (0, 1), where the noise lives
+        fixed = {key: weight.detach() for key, weight in discriminator.named_parameters()}
+        fooling = fooling_loss(functional_call(discriminator, fixed, squashed))
+        matching = prior_matching_loss(discriminator(noise), discriminator(squashed.detach()))
+        return matching + fooling - fooling.detach()  # reads as the discriminator's loss: 2 log 2 where all is matched
 
 
 def gather(features: Tensor) -> Tensor:
-    """Gathers features over processes with gradient, in the order of the global batch; alone, returns them as they are.
+    """Gather features over processes with gradient, in the order of the global batch; alone, returns them as they are.
 
     Every process computes the loss of the whole batch, so the gradients that DistributedDataParallel averages are the
     gradients of one process on one big batch (batch norm of the encoders aside).

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import AutoTokenizer, BertConfig, PreTrainedTokenizerFast
+from transformers import BertConfig, PreTrainedTokenizerFast
 
 from cliplite_core.config import Config
 from cliplite_core.critic import ConcatCritic, DotCritic
@@ -17,9 +16,34 @@ from cliplite_core.data.tokenizer import tokenize
 from cliplite_core.data.transforms import eval_transform
 from cliplite_core.encoders import ImageEncoder, TextEncoder
 from cliplite_core.objectives import OBJECTIVE_STARTS
-from cliplite_core.storage.weights import find_model, load_weights, read_weights
+from cliplite_core.storage.parts import NOTES, ModelParts, read_parts
+from cliplite_core.storage.saved_tokenizer import read_tokenizer, vocabulary_digest
+from cliplite_core.storage.weights import expect_shapes, find_model, load_weights, read_weights, write_weights
 
 Captions = Sequence[str] | Mapping[str, Tensor]
+
+
+class Standardize(nn.Module):
+    """Shift and scale features by fixed statistics, so that every dimension of a frozen encoder weighs alike.
+
+    Args:
+        dim: width of the features.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("deviation", torch.ones(dim))
+
+    def measure(self, features: Tensor) -> None:
+        """Take the statistics of the training split's features, (N, dim); what never varies is shifted alone."""
+        deviation, mean = torch.std_mean(features, dim=0)
+        self.mean.copy_(mean)
+        self.deviation.copy_(deviation.where(deviation > 1e-5 * (1 + mean.abs()), 1.0))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (features - mean) / deviation, (B, dim)."""
+        return (features - self.mean) / self.deviation
 
 
 class CLIPLite(nn.Module):
@@ -55,6 +79,11 @@ class CLIPLite(nn.Module):
             bert_config=bert_config,
         )
         image_dim, text_dim = self.image_encoder.dim, self.text_encoder.dim
+        self.standardize = nn.ModuleDict()
+        if m.frozen:
+            self.image_encoder.requires_grad_(False)
+            self.text_encoder.requires_grad_(False)
+            self.standardize = nn.ModuleDict({"image": Standardize(image_dim), "text": Standardize(text_dim)})
         if m.critic == "concat":
             self.critic = ConcatCritic(image_dim, text_dim)
         else:
@@ -69,16 +98,34 @@ class CLIPLite(nn.Module):
         return next(self.parameters()).device
 
     def image_features(self, images: Tensor) -> Tensor:
-        """Returns pooled backbone features, what linear probes use: (B, 3, S, S) -> (B, image_dim)."""
-        return self.image_encoder(images.to(self.device))
+        """Return what the critic sees of images: pooled backbone features, of frozen encoders standardised.
+
+        Args:
+            images: (B, 3, S, S), or the image encoder's output where it was computed before, (B, image_dim).
+
+        Returns:
+            (B, image_dim).
+        """
+        images = images.to(self.device)
+        features = images if images.ndim == 2 else self.image_encoder(images)
+        return self.standardize["image"](features) if self.standardize else features
 
     def text_features(self, captions: Captions) -> Tensor:
-        """Returns the text encoder's output: B captions, or their tokens, -> (B, text_dim)."""
+        """Return what the critic sees of captions: the text encoder's output, of a frozen one standardised.
+
+        Args:
+            captions: B captions, or their tokens; or the encoder's output computed before: {"features": (B, text_dim)}.
+
+        Returns:
+            (B, text_dim).
+        """
         tokens = captions if isinstance(captions, Mapping) else tokenize(self.tokenizer, captions)
-        return self.text_encoder({name: ids.to(self.device) for name, ids in tokens.items()})
+        tokens = {name: ids.to(self.device) for name, ids in tokens.items()}
+        features = tokens["features"] if "features" in tokens else self.text_encoder(tokens)
+        return self.standardize["text"](features) if self.standardize else features
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """Returns image embeddings in the joint space: (B, 3, S, S) -> (B, units) float32, L2-normalised.
+        """Return image embeddings in the joint space: (B, 3, S, S) -> (B, units) float32, L2-normalised.
 
         Raises:
             TypeError: the model has a concat critic, which has no joint space.
@@ -86,7 +133,7 @@ class CLIPLite(nn.Module):
         return self._dot_critic().project_image(self.image_features(images))
 
     def encode_text(self, captions: Captions) -> Tensor:
-        """Returns caption embeddings in the joint space: B captions or tokens -> (B, units) float32, L2-normalised.
+        """Return caption embeddings in the joint space: B captions or tokens -> (B, units) float32, L2-normalised.
 
         Raises:
             TypeError: the model has a concat critic, which has no joint space.
@@ -94,7 +141,7 @@ class CLIPLite(nn.Module):
         return self._dot_critic().project_text(self.text_features(captions))
 
     def score(self, images: Tensor, captions: Captions) -> Tensor:
-        """Returns the critic's scores T(x_i, y_i) of aligned pairs: B images, B captions -> (B,) float32."""
+        """Return the critic's scores T(x_i, y_i) of aligned pairs: B images, B captions -> (B,) float32."""
         return self.critic(self.image_features(images), self.text_features(captions))
 
     def _dot_critic(self) -> DotCritic:
@@ -105,7 +152,7 @@ class CLIPLite(nn.Module):
         return self.critic
 
     def save(self, directory: str | Path) -> Path:
-        """Writes model.safetensors, config.json, the text encoder's config and the tokenizer.
+        """Write model.safetensors, config.json, the text encoder's config and the tokenizer.
 
         Args:
             directory: created if needed.
@@ -115,17 +162,16 @@ class CLIPLite(nn.Module):
         """
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: tensor.contiguous() for name, tensor in self.state_dict().items()}, directory / "model.safetensors"
-        )
-        (directory / "config.json").write_text(json.dumps(self.config.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_weights(directory / "model.safetensors", self.state_dict())
+        content = self.config.to_dict() | {NOTES: {"vocabulary": vocabulary_digest(self.tokenizer)}}
+        (directory / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         self.text_encoder.bert.config.save_pretrained(directory / "text")
         self.tokenizer.save_pretrained(directory / "tokenizer")
         return directory
 
     @classmethod
     def load(cls, source: str | Path, revision: str | None = None) -> CLIPLite:
-        """Reads what `save` wrote; the model comes back in evaluation mode, on the CPU.
+        """Read what `save` wrote; the model comes back in evaluation mode, on the CPU.
 
         Args:
             source: a directory written by `save`, the run directory around it, or a hub id `OWNER/NAME`.
@@ -133,18 +179,28 @@ class CLIPLite(nn.Module):
 
         Raises:
             FileNotFoundError: there is no such model here or on the hub, or a part is missing; the message names it.
-            ValueError: a part is broken or does not fit the others; the message names the field or the first tensors.
+            ValueError: a part is broken or does not fit the others; the message names the file and the field or the
+                first tensors. A directory may come from anywhere: nothing in it is run, and nothing is allocated before
+                its sizes were found to be those of its tensors.
         """
         directory = find_model(source, revision)
-        try:
-            config = Config.from_dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise ValueError(f"{directory / 'config.json'}: no configuration of CLIPLite.save: {error}") from error
-        # The saved weights are complete: what they were initialised from need not exist here.
-        blank = config.override(image_weights="")
-        bert_config = BertConfig.from_pretrained(directory / "text")
-        model = cls(blank, AutoTokenizer.from_pretrained(directory / "tokenizer"), bert_config)
+        parts = read_parts(directory)
+        tokenizer = read_tokenizer(directory / "tokenizer", parts)
         path = directory / "model.safetensors"
+        claimed = f"{directory / 'config.json'}: {parts.claims()}: {path}"
+        with torch.device("meta"):  # shapes without memory
+            expect_shapes(cls._blank(directory, parts, tokenizer), parts.shapes, claimed)
+        model = cls._blank(directory, parts, tokenizer)
         load_weights(model, read_weights(path), str(path))
-        model.config = config
+        model.config = parts.config
         return model.eval()
+
+    @classmethod
+    def _blank(cls, directory: Path, parts: ModelParts, tokenizer: PreTrainedTokenizerFast) -> CLIPLite:
+        # The saved weights are complete: what they were initialised from need not exist here.
+        config = parts.config.override(image_weights="")
+        try:
+            return cls(config, tokenizer, BertConfig(**parts.text))
+        except (ValueError, TypeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{directory / 'config.json'}: makes no network: {reason:.300}") from error

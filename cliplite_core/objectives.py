@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from cliplite_core.config import ObjectiveConfig
 
 
-def jsd_bound(positive: Tensor, negative: Tensor) -> Tensor:
+def jsd_bound(positive: Tensor, negative: Tensor, sum_negatives: bool = False) -> Tensor:
     """The paper's objective, a Jensen–Shannon bound: E_joint[-softplus(-T)] - E_marginals[softplus(T)] (eq. 3).
 
     With the optimal critic T* = log p(x,y) / (p(x) p(y)) it reaches 2·JSD(joint ‖ marginals) - 2·log 2, in
@@ -22,6 +22,7 @@ def jsd_bound(positive: Tensor, negative: Tensor) -> Tensor:
     Args:
         positive: (B,) scores of true pairs, any float dtype; summed in float32.
         negative: (B,) or (B, k) scores of mismatched pairs.
+        sum_negatives: sum over an image's k negatives (SigLIP) instead of taking their mean.
 
     Returns:
         Scalar float32 <= 0, to be maximised.
@@ -38,7 +39,8 @@ def jsd_bound(positive: Tensor, negative: Tensor) -> Tensor:
             f"got scores {tuple(positive.shape)} and {tuple(negative.shape)}, expected (B,) and (B,) or (B, k)"
         )
     _needs_two(len(positive))
-    return -F.softplus(-positive.float()).mean() - F.softplus(negative.float()).mean()
+    weight = negative.shape[1] if sum_negatives and negative.ndim == 2 else 1
+    return -F.softplus(-positive.float()).mean() - weight * F.softplus(negative.float()).mean()
 
 
 def infonce_bound(scores: Tensor) -> Tensor:
@@ -66,6 +68,29 @@ def infonce_bound(scores: Tensor) -> Tensor:
     return math.log(len(scores)) - loss
 
 
+def few_infonce_bound(positive: Tensor, captions: Tensor, images: Tensor) -> Tensor:
+    """InfoNCE with k negatives: log(k + 1) - (cross-entropy of a pair among k other captions, and k other images).
+
+    With k = B - 1 it is `infonce_bound`: the same candidates in another order.
+
+    Args:
+        positive: (B,) scores of true pairs.
+        captions: (B, k) scores of each image with k captions of others.
+        images: (B, k) scores of each caption with k images of others.
+
+    Returns:
+        Scalar float32 <= log(k + 1) in nats, to be maximised.
+
+    Example:
+        >>> few_infonce_bound(torch.zeros(4), torch.zeros(4, 1), torch.zeros(4, 1))  # knows nothing: 0 nats
+        tensor(0.)
+    """
+    first = torch.zeros(len(positive), dtype=torch.long, device=positive.device)
+    candidates = [torch.cat([positive[:, None], others], dim=1).float() for others in (captions, images)]
+    loss = sum(F.cross_entropy(scores, first) for scores in candidates) / 2
+    return math.log(1 + captions.shape[1]) - loss
+
+
 def sigmoid_bound(scores: Tensor) -> Tensor:
     """SigLIP's objective: the mean over i of sum_j log sigmoid(z_ij · scores_ij), z = ±1 on and off the diagonal.
 
@@ -83,6 +108,21 @@ def sigmoid_bound(scores: Tensor) -> Tensor:
     scores = _square(scores)
     signs = 2 * torch.eye(len(scores), device=scores.device) - 1  # shape: (B, B)
     return F.logsigmoid(signs * scores).sum(dim=1).mean()
+
+
+def fooling_loss(feature_logits: Tensor) -> Tensor:
+    """What adversarial prior matching charges the encoder: -E_features[log D], small where D takes features for noise.
+
+    The discriminator minimises `prior_matching_loss` on detached features meanwhile; where features are distributed as
+    the noise, that loss sits at 2 log 2 (Hjelm 2019, section 3.3; Goodfellow 2014).
+
+    Args:
+        feature_logits: (B,) logits of a discriminator, whose weights get no gradient from here, on features.
+
+    Returns:
+        Scalar float32 >= 0, to be minimised.
+    """
+    return F.softplus(-feature_logits.float()).mean()
 
 
 def prior_matching_loss(noise_logits: Tensor, feature_logits: Tensor) -> Tensor:
@@ -129,7 +169,7 @@ def _square(scores: Tensor) -> Tensor:
 
 
 def objective_bound(critic: nn.Module, a: Tensor, b: Tensor, config: ObjectiveConfig) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores a batch as its objective needs it: JSD B·(1 + k) pairs, the others all B² of them.
+    """Score a batch as its objective needs it: B·(1 + k) pairs with k negatives, all B² of them with all.
 
     Args:
         critic: has `aligned(a, b) -> (B,)` and `cross(a, b) -> (B, B)`.
@@ -140,20 +180,25 @@ def objective_bound(critic: nn.Module, a: Tensor, b: Tensor, config: ObjectiveCo
         Scalar bound, (B,) positive scores, (B,) scores of each image with the next item's caption.
     """
     if config.objective == "jsd":
-        positive, negative = critic.aligned(a, b), rolled_scores(critic, a, b, config.negatives)
-        return jsd_bound(positive, negative), positive, negative[:, 0]
+        positive, negative = critic.aligned(a, b), rolled_scores(critic, a, b, config.negatives or 1)
+        return jsd_bound(positive, negative, config.negative_sum), positive, negative[:, 0]
+    if config.objective == "infonce" and config.negatives is not None:
+        positive, captions = critic.aligned(a, b), rolled_scores(critic, a, b, config.negatives)
+        images = rolled_scores(critic, a, b, config.negatives, of_images=True)
+        return few_infonce_bound(positive, captions, images), positive, captions[:, 0]
     scores = critic.cross(a, b)  # shape: (B, B)
     matrix_bound = infonce_bound if config.objective == "infonce" else sigmoid_bound
     return matrix_bound(scores), scores.diagonal(), scores.roll(-1, dims=1).diagonal()
 
 
-def rolled_scores(critic: nn.Module, a: Tensor, b: Tensor, negatives: int) -> Tensor:
-    """Scores each image with the captions of the next `negatives` items of the batch (paper, section 3.2: one).
+def rolled_scores(critic: nn.Module, a: Tensor, b: Tensor, negatives: int, of_images: bool = False) -> Tensor:
+    """Score each image with the captions of the next `negatives` items of the batch (paper, section 3.2: one).
 
     Args:
         critic: has `aligned(a, b) -> (B,)` and `cross(a, b) -> (B, B)`.
         a, b: embeddings of B aligned pairs.
         negatives: k, 1 <= k < B. From half the batch on, all B² scores cost less than B·k single ones.
+        of_images: score each caption with the images of the next items instead.
 
     Returns:
         (B, k) scores: column j - 1 is the batch rolled by j.
@@ -164,6 +209,10 @@ def rolled_scores(critic: nn.Module, a: Tensor, b: Tensor, negatives: int) -> Te
     if not 1 <= negatives < len(b):
         raise ValueError(f"negatives: got {negatives} for a batch of {len(b)}, expected 1 … {len(b) - 1}")
     if negatives < len(b) / 2:
-        return torch.stack([critic.aligned(a, b.roll(-j, dims=0)) for j in range(1, negatives + 1)], dim=1)
+        steps = range(1, negatives + 1)
+        if of_images:
+            return torch.stack([critic.aligned(a.roll(-j, dims=0), b) for j in steps], dim=1)
+        return torch.stack([critic.aligned(a, b.roll(-j, dims=0)) for j in steps], dim=1)
     item, step = torch.arange(len(b), device=b.device)[:, None], torch.arange(1, negatives + 1, device=b.device)
-    return critic.cross(a, b).gather(1, (item + step) % len(b))  # shape: (B, k)
+    scores = critic.cross(a, b)  # shape: (B, B)
+    return (scores.T if of_images else scores).gather(1, (item + step) % len(b))  # shape: (B, k)

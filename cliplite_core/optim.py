@@ -13,7 +13,7 @@ from cliplite_core.config import OptimConfig
 
 
 def parameter_groups(module: nn.Module, config: OptimConfig) -> list[dict[str, Any]]:
-    """Splits parameters by learning rate and decay: image encoder; the rest; the rest's norms and biases, undecayed.
+    """Split parameters by learning rate and decay: image encoder; the rest; the rest's norms and biases, undecayed.
 
     Args:
         module: a `Pretraining` (parameters of the image encoder have `image_encoder` in their names).
@@ -38,7 +38,7 @@ def parameter_groups(module: nn.Module, config: OptimConfig) -> list[dict[str, A
 
 
 def build_optimizer(module: nn.Module, config: OptimConfig) -> Optimizer:
-    """Builds SGD or AdamW over the parameter groups, inside Lookahead if `lookahead_k` > 0.
+    """Build SGD or AdamW over the parameter groups, inside Lookahead if `lookahead_k` > 0.
 
     Args:
         module: a `Pretraining`.
@@ -75,7 +75,7 @@ class Lookahead(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Takes one fast step, and every k-th time a slow one; the fast weights restart from the slow."""
+        """Take one fast step, and every k-th time a slow one; the fast weights restart from the slow."""
         loss = self.base.step(closure)
         self.count += 1
         if self.count % self.k == 0:
@@ -85,11 +85,11 @@ class Lookahead(Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the base optimiser's state, the slow weights and the count."""
+        """Return the base optimiser's state, the slow weights and the count."""
         return {"base": self.base.state_dict(), "slow": self.slow, "count": self.count}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.base.load_state_dict(state_dict["base"])
         self.param_groups = self.base.param_groups
         self.count = state_dict["count"]

@@ -7,30 +7,37 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import torch
 from accelerate import PartialState
 from filelock import FileLock
-from torch.utils.data import DataLoader
 from transformers import set_seed
 
-from cliplite_core.callbacks import RetrievalCurve, ScoreSnapshots
+from cliplite_core.callbacks import Gallery, RetrievalCurve, ScoreSnapshots
 from cliplite_core.config import Config
+from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.images import BrokenImage, MissingImage
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
+from cliplite_core.data.record import expect_mending, keep_what_belongs
 from cliplite_core.data.splits import read_split
-from cliplite_core.data.tokenizer import load_tokenizer, train_wordpiece
+from cliplite_core.data.tokenizer import new_tokenizer
+from cliplite_core.frozen import frozen_training
 from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
-from cliplite_core.storage.files import replacing
+from cliplite_core.storage.files import replacing, write_text
 from cliplite_core.storage.memory import peak_memory_gib
 from cliplite_core.storage.places import run_directory
-from cliplite_core.trainer import Trainer, on_cpu
+from cliplite_core.trainer import CHECKPOINTS, Trainer, on_cpu
+
+WATCHED = 256  # held-out pairs that are looked at during training
 
 
 def train(config: Config) -> Path:
-    """Trains one model, or returns the finished run of exactly this configuration.
+    """Train one model, or return the finished run of exactly this configuration on exactly this data.
+
+    A run whose data has changed since, finished or interrupted, is set aside by a line and trained anew.
 
     Args:
         config: the run, complete.
@@ -45,7 +52,7 @@ def train(config: Config) -> Path:
         NonFiniteLoss: training diverged.
     """
     if config.data.scenes_train:
-        from cliplite_core.scenes.generate import compose_scenes  # alone here: other data needs no artwork
+        from cliplite_core.scenes.generate import compose_scenes
 
         compose_scenes(config)
     directory = run_directory(config)
@@ -57,55 +64,50 @@ def train(config: Config) -> Path:
         return _train(config, directory, processes)
 
 
+def new_pretraining(config: Config, images: Sequence[CaptionedImage]) -> Pretraining:
+    """Return the model and its objective as they are before the first step.
+
+    Args:
+        config: the run; its seed decides the weights.
+        images: the training split, whose captions the tokenizer learns from, where the config names no ready one.
+    """
+    tokenizer = new_tokenizer(config.data, [caption for image in images for caption in image.captions])
+    set_seed(config.train.seed)
+    return Pretraining(CLIPLite(config, tokenizer))
+
+
 def load_run(config: Config) -> CLIPLite:
-    """Returns the trained model of a configuration, in evaluation mode; trains it first if need be."""
+    """Return the trained model of a configuration, in evaluation mode; trains it first if need be."""
     return CLIPLite.load(train(config) / "model")
 
 
-def read_log(directory: Path, kind: str = "train") -> pd.DataFrame:
-    """Reads one kind of line of a run's log.
-
-    Args:
-        directory: what `train` returned.
-        kind: "train" (loss, bound, rates, scores), "scores" (score samples over training) or "retrieval" (recall on
-            held-out pairs over training).
-
-    Returns:
-        One row a line, indexed by step.
-    """
-    rows = [json.loads(line) for line in (directory / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    return pd.DataFrame([row for row in rows if row["kind"] == kind]).set_index("step").drop(columns="kind")
-
-
-def read_summary(directory: Path) -> dict:
-    """Reads a run's `run.json`: seconds, images_per_second, peak_memory_gib, device, processes, threads."""
-    return json.loads((directory / "run.json").read_text(encoding="utf-8"))
-
-
 def _train(config: Config, directory: Path, processes: PartialState) -> Path:
-    summary = directory / "run.json"
-    if summary.exists():
+    if processes.is_main_process:
+        keep_what_belongs(config, directory)
+    processes.wait_for_everyone()
+    if (directory / "run.json").exists():
         return directory
     started = time.perf_counter()
-    images = read_split(config, config.data.train_split)
-    if config.data.tokenizer:
-        tokenizer = load_tokenizer(config.data.tokenizer, config.data.max_tokens)
+    images, held_out = (read_split(config, split) for split in (config.data.train_split, config.data.val_split))
+    pretraining = new_pretraining(config, images)
+    rank, world = processes.process_index, processes.num_processes
+
+    def order(start: int) -> PairBatches:
+        return PairBatches(len(images), config.train.batch_size, config.train.seed, start, rank, world)
+
+    if config.model.frozen:
+        batches, watched = frozen_training(pretraining.model, images, held_out, order, config)
     else:
-        captions = [caption for image in images for caption in image.captions]
-        tokenizer = train_wordpiece(captions, config.data.vocab_size, config.data.max_tokens)
-    set_seed(config.train.seed)
-    pretraining = Pretraining(CLIPLite(config, tokenizer))
-    pairs = CaptionPairs(images, config.data, config.train.seed)
-
-    def batches(start: int) -> DataLoader:
-        rank, world = processes.process_index, processes.num_processes
-        order = PairBatches(len(pairs), config.train.batch_size, config.train.seed, start, rank, world)
-        return pair_loader(pairs, order, tokenizer, config.data.workers)
-
-    held_out = read_split(config, config.data.val_split)
-    watched = [ScoreSnapshots(held_out, config), RetrievalCurve(held_out, config)]
+        pairs, gallery = CaptionPairs(images, config.data, config.train.seed), Gallery(held_out[:WATCHED])
+        tokenizer, workers = pretraining.model.tokenizer, config.data.workers
+        batches = lambda start: pair_loader(pairs, order(start), tokenizer, workers)  # noqa: E731
+        watched = [ScoreSnapshots(gallery, config), RetrievalCurve(gallery, config)]
     trainer = Trainer(pretraining, batches, config, directory, callbacks=watched)
-    trainer.fit()
+    try:
+        trainer.fit()
+    except (BrokenImage, MissingImage):
+        expect_mending(directory)
+        raise
     if processes.is_main_process:
         _finish(trainer, directory, time.perf_counter() - started)
     processes.wait_for_everyone()
@@ -125,6 +127,6 @@ def _finish(trainer: Trainer, directory: Path, seconds: float) -> None:
         "processes": trainer.accelerator.num_processes,
         "threads": torch.get_num_threads(),
     }
-    with replacing(directory / "run.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    (directory / "state.pt").unlink(missing_ok=True)
+    write_text(directory / "run.json", json.dumps(summary, indent=2) + "\n")
+    for name in CHECKPOINTS:
+        (directory / name).unlink(missing_ok=True)

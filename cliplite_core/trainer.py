@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -20,7 +22,9 @@ from cliplite_core.config import Config
 from cliplite_core.loss import Pretraining
 from cliplite_core.optim import build_optimizer
 from cliplite_core.storage.files import replacing, writing
+from cliplite_core.storage.logs import read_line
 
+CHECKPOINTS = ("state.pt", "state.before.pt")  # the last one, and the one before it, should the last be broken
 Batch = tuple[Tensor, dict[str, Tensor]]
 
 
@@ -29,7 +33,7 @@ class NonFiniteLoss(RuntimeError):
 
 
 class Trainer:
-    """Trains a `Pretraining` for `config.train.steps` steps, logging to JSONL and checkpointing as it goes.
+    """Train a `Pretraining` for `config.train.steps` steps, logging to JSONL and checkpointing as it goes.
 
     Args:
         pretraining: the model with its objective.
@@ -63,7 +67,7 @@ class Trainer:
         self.clip_norm = config.optim.clip_norm or math.inf
 
     def fit(self) -> None:
-        """Runs from the last checkpoint, or from the start, to the last step.
+        """Run from the last checkpoint, or from the start, to the last step.
 
         Raises:
             NonFiniteLoss: the loss is not a finite number; the weights before that step are in `diverged.pt`.
@@ -102,7 +106,8 @@ class Trainer:
         torch.manual_seed(
             int(SeedSequence([self.config.seed, self.step, self.accelerator.process_index]).generate_state(1)[0])
         )
-        images = batch[0].to(device, non_blocking=True, memory_format=torch.channels_last)
+        layout = torch.channels_last if batch[0].ndim == 4 else torch.preserve_format  # frozen encoders: (B, D)
+        images = batch[0].to(device, non_blocking=True, memory_format=layout)
         output = self.module(images, {name: ids.to(device, non_blocking=True) for name, ids in batch[1].items()})
         self._require_finite("loss", output["loss"])
         self.accelerator.backward(output["loss"])
@@ -126,7 +131,7 @@ class Trainer:
         )
 
     def log(self, kind: str, **values: Any) -> None:
-        """Appends one line to `log.jsonl`: {"kind": kind, "step": …, **values}."""
+        """Append one line to `log.jsonl`: {"kind": kind, "step": …, **values}."""
         if self.accelerator.is_main_process:
             path = self.directory / "log.jsonl"
             with writing(path), path.open("a", encoding="utf-8") as file:
@@ -137,7 +142,7 @@ class Trainer:
             callback(self)
 
     def _save(self, name: str) -> None:
-        """Writes to a temporary name, then renames: a kill at any moment leaves the old or the new checkpoint whole."""
+        """Write to a temporary name, then renames: a kill at any moment leaves the old or the new checkpoint whole."""
         if not self.accelerator.is_main_process:
             return
         state = {
@@ -146,27 +151,41 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        with replacing(self.directory / name) as temporary:
+        path = self.directory / name
+        with replacing(path) as temporary:
             torch.save(state, temporary)
+            if name == CHECKPOINTS[0] and path.exists():
+                path.replace(self.directory / CHECKPOINTS[1])
+
+    def _last_checkpoint(self) -> dict[str, Any] | None:
+        """The newest checkpoint that can be read; broken ones are set aside with a line."""
+        for path in (self.directory / name for name in CHECKPOINTS):
+            if not path.exists():
+                continue
+            try:
+                state = torch.load(path, map_location="cpu", weights_only=True)
+                if isinstance(state, dict) and state.keys() >= {"step", "pretraining", "optimizer", "schedule"}:
+                    return state
+                reason = "no checkpoint of this trainer"
+            except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+            if self.accelerator.is_main_process:
+                path.replace(path.with_suffix(".broken"))
+                print(f"note: {path} is broken ({reason:.90}); set aside, an older one is used", file=sys.stderr)
+        return None
 
     def _resume(self) -> None:
-        path, log = self.directory / "state.pt", self.directory / "log.jsonl"
-        if path.exists():
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        log, state = self.directory / "log.jsonl", self._last_checkpoint()
+        if state is not None:
             self.pretraining.load_state_dict(state["pretraining"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
             self.step = self.resumed_from = state["step"]
         if log.exists() and self.accelerator.is_main_process:
-            lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = "".join(line for line in lines if _logged_before(line, self.step))
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+            kept = "".join(line for line in lines if self.step and 0 <= read_line(line).get("step", -1) <= self.step)
             with replacing(log) as temporary:
                 temporary.write_text(kept, encoding="utf-8")
-
-
-def _logged_before(line: str, step: int) -> bool:
-    """Whether a log line was written by the time of a checkpoint; a line cut short by a kill was not."""
-    return step > 0 and line.endswith("\n") and json.loads(line)["step"] <= step
 
 
 def on_cpu() -> bool:
@@ -175,7 +194,7 @@ def on_cpu() -> bool:
 
 
 def mixed_precision(precision: str) -> str:
-    """Returns accelerate's name for a precision: "auto" is bfloat16 only where the GPU computes in it."""
+    """Return accelerate's name for a precision: "auto" is bfloat16 only where the GPU computes in it."""
     if precision == "auto":
         return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     return {"float32": "no", "bfloat16": "bf16"}[precision]

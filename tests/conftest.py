@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,9 @@ def tiny(scenes_data: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 
 @pytest.fixture
-def tiny_arguments(tiny: Config) -> list[str]:
-    """The same configuration as arguments of `python -m cliplite_core.train`."""
-    return ["--profile", "smoke", "--set", *(f"{name}={value}" for name, value in TINY.items())]
+def tiny_arguments(tiny: Config) -> Callable[..., list[str]]:
+    """The same configuration, and further fields, as arguments of `cliplite`."""
+    return lambda **fields: ["train", "smoke", *(f"{name}={value}" for name, value in {**TINY, **fields}.items())]
 
 
 @pytest.fixture(scope="session")

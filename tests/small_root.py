@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,16 @@ def write_photo(path: Path, size: tuple[int, int], seed: int) -> None:
 def write_json(path: Path, content: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_voc(root: Path, pictures: Sequence[Path]) -> None:
+    """A VOC tree of two classes: of the pictures, all of one folder, every second is a dog and every third a moon."""
+    (root / "ImageSets/Main").mkdir(parents=True)
+    shutil.copytree(pictures[0].parent, root / "JPEGImages")
+    for name, every in (("dog", 2), ("moon", 3)):
+        lines = [f"{picture.stem} {1 if i % every == 0 else -1}\n" for i, picture in enumerate(pictures)]
+        (root / f"ImageSets/Main/{name}_trainval.txt").write_text("".join(lines[:16]))
+        (root / f"ImageSets/Main/{name}_test.txt").write_text("".join(lines[16:]))
 
 
 def write_coco(root: Path, split: str, names: list[str]) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cliplite_core import trainer as module
-from cliplite_core.commands.train import main
+from cliplite_core.__main__ import main
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.images import BrokenImage, MissingImage, read_image
@@ -26,7 +26,8 @@ from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import tokenize
 from cliplite_core.data.transforms import eval_transform
 from cliplite_core.model import CLIPLite
-from cliplite_core.runs import read_summary, train
+from cliplite_core.runs import train
+from cliplite_core.storage.logs import read_summary
 from cliplite_core.storage.places import run_directory
 
 
@@ -140,13 +141,13 @@ def test_a_broken_image_ends_a_run_with_its_name_and_once_mended_the_run_goes_on
     broken = shown_at(own_data, step=5)
     whole = broken.read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
-    assert main(tiny_arguments) == 2
+    assert main(tiny_arguments()) == 2
     printed = one_error(capsys)
     assert str(broken) in printed and "replace the file or drop its row" in printed
     directory = run_directory(own_data)
     assert torch.load(directory / "state.pt", weights_only=True)["step"] == 3
     broken.write_bytes(whole)
-    assert main(tiny_arguments) == 0
+    assert main(tiny_arguments()) == 0
     assert read_summary(directory)["resumed_from"] == 3
     monkeypatch.setenv("CLIPLITE_RUNS", str(tmp_path / "unbroken"))
     resumed, unbroken = weights(directory), weights(train(own_data))
@@ -164,14 +165,14 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_leaves_the_last_one(
             path.write_bytes(path.read_bytes()[:1000])
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    arguments, config = [*tiny_arguments, "checkpoint_every=2"], tiny.override(checkpoint_every=2)
+    arguments, config = tiny_arguments(checkpoint_every=2), tiny.override(checkpoint_every=2)
     with monkeypatch.context() as patch:
         patch.setattr(module.torch, "save", until_full)
         assert main(arguments) == 2
     directory = run_directory(config)
     assert f"{directory / 'state.pt'} cannot be written ([Errno 28] No space left" in one_error(capsys)
     assert torch.load(directory / "state.pt", weights_only=True)["step"] == 2
-    assert {path.name for path in directory.iterdir()} - {"lock"} == {"log.jsonl", "state.pt"}
+    assert {path.name for path in directory.iterdir()} - {"lock"} == {"data.json", "log.jsonl", "state.pt"}
     assert main(arguments) == 0
     assert read_summary(directory)["resumed_from"] == 2
 

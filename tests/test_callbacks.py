@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from cliplite_core import runs
-from cliplite_core.callbacks import RetrievalCurve
+from cliplite_core.callbacks import Gallery, gallery_recall
 from cliplite_core.data.splits import read_split
 from cliplite_core.evaluation.features import embed_split
 from cliplite_core.evaluation.retrieval import retrieval_metrics
-from cliplite_core.runs import load_run, read_log, train
+from cliplite_core.runs import load_run, train
+from cliplite_core.storage.logs import read_log
 
 
 def test_recall_is_logged_from_the_first_to_the_last_step(tiny):
@@ -36,11 +38,19 @@ def test_either_critic_can_be_watched(tiny):
 def test_watching_changes_no_weight(tiny, tmp_path, monkeypatch):
     watched = load_file(train(tiny) / "model" / "model.safetensors")
     monkeypatch.setenv("CLIPLITE_RUNS", str(tmp_path / "unwatched"))
-    monkeypatch.setattr(runs, "RetrievalCurve", lambda *_: lambda trainer: None)
-    monkeypatch.setattr(runs, "ScoreSnapshots", lambda *_: lambda trainer: None)
+    monkeypatch.setattr(runs, "RetrievalCurve", lambda *_, **__: lambda trainer: None)
+    monkeypatch.setattr(runs, "ScoreSnapshots", lambda *_, **__: lambda trainer: None)
     unwatched = load_file(train(tiny) / "model" / "model.safetensors")
     assert all(torch.equal(watched[name], unwatched[name]) for name in watched)
 
 
-def test_at_most_the_asked_number_of_pairs_is_looked_at(tiny):
-    assert len(RetrievalCurve(read_split(tiny, "val"), tiny, pairs=5).images) == 5
+def test_recall_among_pairs_is_that_of_the_evaluation_ties_included():
+    scores = torch.randn(40, 40, generator=torch.Generator().manual_seed(0)).round(decimals=1)  # rounded: many ties
+    found, whole = gallery_recall(scores), retrieval_metrics(scores, range(40))
+    for name, value in found.items():
+        assert value == pytest.approx((whole["image_to_text"][name] + whole["text_to_image"][name]) / 2)
+
+
+def test_one_pair_is_no_gallery(tiny):
+    with pytest.raises(ValueError, match="val_split: got 1 images, expected at least 2"):
+        Gallery(read_split(tiny, "val")[:1])

@@ -40,7 +40,7 @@ def test_the_coco_profile_is_the_run_of_the_paper():
     assert (c.model.critic, c.model.units) == ("dot", 2048)
     assert (c.data.image_size, c.data.max_tokens, c.data.tokenizer) == (224, 30, "bert-base-uncased")
     assert (c.data.crop_scale, c.data.color_jitter, c.data.flip) == (0.2, 0.4, False)
-    assert (c.objective.objective, c.objective.negatives, c.objective.image_prior) == ("jsd", 1, True)
+    assert (c.objective.objective, c.objective.negatives, c.objective.image_prior) == ("jsd", None, True)
     assert c.objective.text_prior  # the released default
     assert (c.optim.optimizer, c.optim.image_lr, c.optim.text_lr, c.optim.warmup_steps) == ("sgd", 0.2, 1e-3, 10_000)
     assert (c.optim.momentum, c.optim.weight_decay, c.optim.clip_norm) == (0.9, 1e-4, 10.0)

@@ -161,6 +161,59 @@ def test_alone_gathering_returns_the_features_as_they_are():
     assert gather(features) is features
 
 
+@pytest.mark.parametrize("kind", [DotCritic, ConcatCritic])
+def test_the_images_of_the_next_items_are_scored_with_each_caption(kind):
+    critic, a, b = embedded(kind, 5)
+    scores = critic.cross(a, b)
+    for k in (1, 2, 4):
+        expected = torch.stack([scores[(i + j) % 5, i] for i in range(5) for j in range(1, k + 1)]).view(5, k)
+        torch.testing.assert_close(rolled_scores(critic, a, b, k, of_images=True), expected, rtol=0, atol=1e-5)
+
+
+def test_infonce_with_all_other_items_as_negatives_is_the_full_infonce(pretraining):
+    few, full = (step(pretraining(objective="infonce", negatives=k)) for k in (4, None))
+    torch.testing.assert_close(few["bound"], full["bound"], rtol=0, atol=1e-5)
+    torch.testing.assert_close(few["negative"], full["negative"], rtol=0, atol=1e-5)
+
+
+def test_jsd_summed_over_all_other_items_is_the_sigmoid_loss_on_the_same_scores(pretraining):
+    training = pretraining(negatives=4, negative_sum=True)
+    scores = all_scores(training)
+    torch.testing.assert_close(step(training)["bound"], sigmoid_bound(scores).detach(), rtol=0, atol=1e-4)
+
+
+def from_uniform(features: Tensor) -> float:
+    """Kolmogorov's distance of features in (0, 1) from the uniform distribution, the largest over dimensions."""
+    ordered, steps = features.sort(dim=0).values, torch.linspace(0, 1, len(features))[:, None]
+    return (ordered - steps).abs().max().item()
+
+
+@pytest.mark.parametrize("prior", ["released", "adversarial"])
+def test_only_the_adversarial_prior_moves_features_towards_the_noise(pretraining, prior):
+    # The truth is known: x is normal, so the map that matches x to uniform noise is its distribution function.
+    training = pretraining(prior=prior).train()
+    torch.manual_seed(0)
+    encoder, discriminator = (
+        nn.Linear(1, 1),
+        nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1), nn.Flatten(0)),
+    )
+    nn.init.constant_(encoder.weight, 0.3), nn.init.constant_(encoder.bias, 2.0)  # all features near 0.88
+    training.priors = nn.ModuleDict({"image": discriminator})
+    x = torch.randn(512, 1)
+    before = from_uniform(encoder(x).sigmoid().detach())
+    optimizer = torch.optim.Adam([*encoder.parameters(), *discriminator.parameters()], lr=1e-2)
+    for _ in range(1500):
+        optimizer.zero_grad()
+        loss = training._prior("image", encoder(x))
+        loss.backward()
+        optimizer.step()
+    after = from_uniform(encoder(x).sigmoid().detach())
+    if prior == "adversarial":
+        assert after < 0.2 < before and loss.item() == pytest.approx(2 * math.log(2), abs=0.15)
+    else:
+        assert after > before and loss.item() < 0.1  # the term vanishes while the features flee from the noise
+
+
 def test_a_few_steps_raise_the_bound(pretraining):
     training = pretraining().train()
     optimizer = torch.optim.AdamW(training.parameters(), lr=3e-3)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import BertConfig, BertModel, BertTokenizer, PreTrainedTokenizerFast
 
 from cliplite_core.critic import ConcatCritic
 from cliplite_core.data.tokenizer import load_tokenizer, tokenize
@@ -63,6 +64,25 @@ def test_saving_keeps_every_bit_and_pickles_nothing(model, tmp_path):
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".txt"}
 
 
+def test_all_files_of_a_saved_model_may_be_read_alike(model, tmp_path):
+    model.save(tmp_path)
+    assert len({path.stat().st_mode for path in tmp_path.rglob("*") if path.is_file()}) == 1
+
+
+def test_loading_draws_as_many_random_numbers_as_building(model, tmp_path):
+    model.save(tmp_path)
+    torch.manual_seed(0), CLIPLite(model.config, model.tokenizer)
+    expected = torch.rand(1)
+    torch.manual_seed(0), CLIPLite.load(tmp_path)
+    assert torch.equal(torch.rand(1), expected)  # checked on the device "meta" beforehand, which draws none
+
+
+def test_a_model_without_a_note_of_its_vocabulary_loads_as_older_ones_do(model, tmp_path):
+    model.save(tmp_path)
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    assert same_weights(model, CLIPLite.load(tmp_path))
+
+
 def test_a_model_trained_in_channels_last_saves_the_same_weights(model, tmp_path):
     model.to(memory_format=torch.channels_last)
     assert same_weights(model, CLIPLite.load(model.save(tmp_path)))
@@ -103,6 +123,17 @@ def test_what_a_model_was_initialised_from_need_not_exist_where_it_is_loaded(mod
     shutil.rmtree(source)
     loaded = CLIPLite.load(tmp_path / "model")
     assert same_weights(pretrained, loaded) and loaded.config == config
+
+
+def test_a_pretrained_text_encoder_may_have_rows_to_spare_and_other_special_pieces(model, tmp_path):
+    source = bert_directory(tmp_path / "bert", "a red dog two birds on the grass moon")
+    own = load_tokenizer(source, max_tokens=12)
+    spare = PreTrainedTokenizerFast(tokenizer_object=own.backend_tokenizer, model_max_length=12, pad_token="moon")
+    sizes = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    BertModel(BertConfig(vocab_size=len(own) + 8, **sizes)).save_pretrained(source)
+    padded = CLIPLite(model.config.override(text_weights=source), spare).eval()
+    loaded = CLIPLite.load(padded.save(tmp_path / "model"))
+    assert torch.equal(loaded.encode_text(TEXTS), padded.encode_text(TEXTS))
 
 
 def test_a_ready_tokenizer_cleans_captions_alike_before_and_after_saving(model, tmp_path):

@@ -1,8 +1,6 @@
-"""What a newcomer installs and runs: pyproject, its conda twin, the pinned versions and the graph of `make results`."""
+"""What a newcomer installs and runs: pyproject, its conda twin, the pinned versions, and the README's links."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -49,22 +47,3 @@ def test_every_file_named_in_the_readme_exists():
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
-
-
-def dry_run(*settings: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--nolock", "--forceall", "--config", *settings]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
-def test_the_graph_of_the_papers_run_is_planned_without_its_data():
-    plan = dry_run("profile=coco", "seeds=3")
-    assert plan.returncode == 0, plan.stderr[-2000:]
-    jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", plan.stdout, re.MULTILINE))
-    notebooks = len(list((ROOT / "notebooks").glob("[0-9]*.ipynb")))
-    assert (int(jobs["pretrain"]), int(jobs["notebook"])) == (9, notebooks)
-
-
-def test_an_unknown_profile_stops_the_graph_and_is_named():
-    plan = dry_run("profile=cocoa")
-    assert plan.returncode != 0
-    assert "unknown profile 'cocoa'" in plan.stdout + plan.stderr

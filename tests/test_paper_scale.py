@@ -6,7 +6,8 @@ from conftest import TINY
 
 from cliplite_core.model import CLIPLite
 from cliplite_core.profiles import load_profile
-from cliplite_core.runs import read_log, train
+from cliplite_core.runs import train
+from cliplite_core.storage.logs import read_log
 
 WHERE = ("folder", "scenes_train", "scenes_eval")  # other data in COCO's format, all else as in the profile
 

@@ -17,13 +17,14 @@ from conftest import TINY
 from safetensors.torch import load_file
 
 from cliplite_core import runs
-from cliplite_core.callbacks import ScoreSnapshots
-from cliplite_core.commands.train import main
+from cliplite_core.__main__ import main
+from cliplite_core.callbacks import Gallery
 from cliplite_core.config import Config
 from cliplite_core.data.images import read_image
 from cliplite_core.data.splits import read_split
 from cliplite_core.model import CLIPLite
-from cliplite_core.runs import load_run, read_log, read_summary, train
+from cliplite_core.runs import load_run, train
+from cliplite_core.storage.logs import read_log, read_summary
 from cliplite_core.storage.places import run_directory
 
 DEADLINE = 180  # seconds: far beyond what a slow machine needs, for a test that would otherwise hang
@@ -47,6 +48,7 @@ def test_a_run_leaves_a_model_a_log_and_a_summary_and_no_checkpoint(tiny):
     directory = train(tiny)
     assert directory == run_directory(tiny)
     assert sorted(path.name for path in directory.iterdir() if path.name != "lock") == [
+        "data.json",
         "log.jsonl",
         "model",
         "run.json",
@@ -90,8 +92,8 @@ def test_missing_data_stops_the_run_before_anything_is_trained(tiny, tmp_path, m
 
 
 def test_a_validation_split_too_small_for_a_mismatch_is_named(tiny):
-    with pytest.raises(ValueError, match="val_split 'val': got 1 images, expected at least 2"):
-        ScoreSnapshots(read_split(tiny, "val")[:1], tiny)
+    with pytest.raises(ValueError, match="val_split: got 1 images, expected at least 2"):
+        Gallery(read_split(tiny, "val")[:1])
 
 
 def test_the_logged_scores_are_those_of_held_out_pairs_in_evaluation_mode(tiny):
@@ -110,9 +112,7 @@ def test_the_logged_scores_are_those_of_held_out_pairs_in_evaluation_mode(tiny):
 def kill_after(lines: int, config: Config, arguments: list[str]) -> None:
     """Trains in another process and kills it, without warning, once its log has so many lines."""
     log = run_directory(config) / "log.jsonl"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cliplite_core.commands.train", *arguments], stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen([sys.executable, "-m", "cliplite_core", *arguments], stderr=subprocess.PIPE)
     started = time.monotonic()
     while not log.exists() or log.read_bytes().count(b"\n") < lines:
         assert process.poll() is None, f"ended by itself: {process.stderr.read().decode()[-2000:]}"
@@ -128,7 +128,7 @@ def test_a_killed_run_that_is_started_again_ends_in_the_bits_of_an_unbroken_one(
     tiny, tiny_arguments, tmp_path, monkeypatch
 ):
     config = tiny.override(steps=120, checkpoint_every=7)
-    kill_after(30, config, [*tiny_arguments, "steps=120", "checkpoint_every=7"])
+    kill_after(30, config, tiny_arguments(steps=120, checkpoint_every=7))
     broken = run_directory(config)
     assert (broken / "state.pt").exists() and not (broken / "run.json").exists()
     assert train(config) == broken
@@ -141,7 +141,7 @@ def test_a_killed_run_that_is_started_again_ends_in_the_bits_of_an_unbroken_one(
 
 
 def test_the_command_line_trains_and_says_where_and_how_fast(tiny, tiny_arguments, capsys):
-    assert main([*tiny_arguments, "--objective", "infonce", "--seed", "2", "--set", "steps=2", "image_lr=1e-4"]) == 0
+    assert main(tiny_arguments(objective="infonce", seed=2, steps=2, image_lr=1e-4)) == 0
     directory = run_directory(tiny.override(objective="infonce", seed=2, steps=2, image_lr=1e-4))
     assert (directory / "model").is_dir()
     printed = capsys.readouterr().out
@@ -151,21 +151,20 @@ def test_the_command_line_trains_and_says_where_and_how_fast(tiny, tiny_argument
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--profile", "smok"], "unknown profile 'smok'"),
-        (["--profile", "smoke", "--set", "stepps=3"], "unknown field 'stepps'; did you mean 'steps'"),
-        (["--profile", "smoke", "--set", "steps=1e3"], "steps: got 1000.0 (float), expected a valid integer"),
-        (["--profile", "smoke", "--set", "steps"], "--set 'steps': expected NAME=VALUE"),
-        (
-            ["--profile", "smoke", "--set", "image_stem=big"],
-            "image_stem: got 'big' (str), expected 'imagenet' or 'small'",
-        ),
-        (["--profile", "smoke", "--set", "name=x"], "unknown field 'name'"),
-        (["--profile", "flickr8k"], "needs files that are not there"),
-        (["--profile", "smoke", "--seed", "1", "--set", "seed=-2"], "seed: got -2"),
+        (["smok"], "unknown profile 'smok'"),
+        (["smoke", "stepps=3"], "unknown field 'stepps'; did you mean 'steps'"),
+        (["smoke", "steps=1e3"], "steps: got 1000.0 (float), expected a valid integer"),
+        (["smoke", "steps"], "'steps': expected NAME=VALUE"),
+        (["smoke", "image_stem=big"], "image_stem: got 'big' (str), expected 'imagenet' or 'small'"),
+        (["smoke", "name=x"], "unknown field 'name'"),
+        (["flickr8k"], "needs files that are not there"),
+        (["smoke", "seed=-2"], "seed: got -2"),
+        (["smoke", "seed=1", "seed=2"], "seed: given twice"),
+        (["stpes=3"], "unknown field 'stpes'; did you mean 'steps'"),
     ],
 )
 def test_a_wrong_command_line_ends_with_the_error_and_no_traceback(arguments, message, capsys, tmp_path):
-    assert main(arguments) == 2
+    assert main(["train", *arguments]) == 2
     printed = capsys.readouterr().err
     assert printed.startswith("error: ") and message in printed
     assert not list((tmp_path / "runs").rglob("log.jsonl"))
@@ -239,7 +238,7 @@ def test_two_processes_train_as_one_on_the_same_batches(tiny, tmp_path):
         )
         for name in first:
             torch.testing.assert_close(first[name], second[name], rtol=1e-3, atol=1e-4, msg=f"{variant}: {name}")
-    # The same processes have trained a run as `python -m cliplite_core.train` does.
+    # The same processes have trained a run as `accelerate launch -m cliplite_core train` does.
     assert read_summary(run_directory(tiny))["processes"] == 2
     assert [line["samples"] for line in log_of(run_directory(tiny)) if line["kind"] == "train"] == [
         8,

@@ -1,57 +1,112 @@
-"""Is the data there, is it whole, can it be smaller? `python -m cliplite_core.data {ready,status,check,prepare}`."""
+"""Look for the data of a profile, check that it is whole, make it smaller, or compose it."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cliplite_core.config import Config, ConfigError
-from cliplite_core.data.inventory.check import Finding, check
-from cliplite_core.data.inventory.prepare import prepare
-from cliplite_core.data.inventory.status import FOUND, LEFT_OUT, advice, file_size, status, table
-from cliplite_core.data.parallel import DEFAULT_WORKERS
-from cliplite_core.data.splits import read_split
-from cliplite_core.profiles import load_profile
-from cliplite_core.scenes.generate import compose_scenes
+from cliplite_core.commands.overrides import add_profile, configured, profile_and_values
 from cliplite_core.storage.places import data_root
 
+if TYPE_CHECKING:
+    from cliplite_core.config import Config
+    from cliplite_core.data.inventory.check import Finding
+
 FINDINGS_SHOWN = 20
+EPILOG = """
+example:
+  cliplite data status coco"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parses the command line and runs one command; 0 = all is well, 1 = something is missing or broken, 2 = error."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a file name that the terminal cannot show must not end a scan
-    options = _parser().parse_args(arguments)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the four actions, each with a profile, any of its fields, and options of its own."""
+    parser.epilog = EPILOG
+    actions = parser.add_subparsers(required=True, metavar="ACTION", title="actions")
+
+    def action(function: Callable[..., int], text: str, example: str, optional: str = "") -> argparse.ArgumentParser:
+        name = function.__name__.removeprefix("_")
+        added = actions.add_parser(name, help=text.partition(";")[0], description=text)
+        added.formatter_class, added.epilog = parser.formatter_class, f"example:\n  cliplite data {name} {example}"
+        add_profile(added, optional)
+        added.add_argument("--root", type=Path, help="folder of the data sets, in place of $CLIPLITE_DATA")
+        added.set_defaults(act=function)
+        return added
+
+    def workers(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--workers", type=int, help="processes (default: one per core, at most 8)")
+
+    action(
+        _status,
+        "what of a profile's data is there, what is not, and where to get it; exit status 1 when something is\n"
+        "missing or incomplete. Without a profile: every known set, exit status 0",
+        "coco",
+        optional="every known set",
+    )
+    checked = action(
+        _check,
+        "decode every image and follow every reference; exit status 1 when something is broken",
+        "coco --workers 4",
+    )
+    checked.add_argument("--list", type=Path, metavar="FILE", help="write all that is broken, tab-separated")
+    workers(checked)
+    prepared = action(
+        _prepare,
+        "shrink the photos and pack them into tar files; given again, it goes on where it was",
+        "coco --side 256 --out shards",
+    )
+    prepared.add_argument("--side", type=int, default=256, help="shorter side in pixels (default: %(default)s)")
+    prepared.add_argument("--quality", type=int, default=92, help="of JPEG (default: %(default)s)")
+    prepared.add_argument("--shard-mib", type=int, default=64, help="largest shard in MiB (default: %(default)s)")
+    prepared.add_argument("--out", type=Path, help="folder of the shards (default: shards/PROFILE-SIDE below the root)")
+    workers(prepared)
+    ready = action(_ready, "compose or find the data of a profile, and count it", "scenes")
+    ready.add_argument(
+        "--record", nargs=2, metavar=("training|all", "FILE"), help="write digits that change when the data does"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one action; 0 = all is well, 1 = something is missing or broken."""
     if options.root:
         os.environ["CLIPLITE_DATA"] = str(options.root.resolve())
-    try:
-        return options.run(options, load_profile(options.profile) if options.profile else None)
-    except (ConfigError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-    except BrokenProcessPool:
-        print("error: a worker was killed, perhaps for its memory; give fewer --workers", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-    return 2
+    profile, values = profile_and_values(options)
+    if profile is None and (values or options.act is not _status):
+        raise ValueError(f"{options.profile!r}: expected a profile before NAME=VALUE, such as coco")
+    options.profile = profile
+    return options.act(options, configured(profile, values) if profile else None)
 
 
 def _ready(options: argparse.Namespace, config: Config) -> int:
+    from cliplite_core.data.inventory.digests import read_record
+    from cliplite_core.data.inventory.status import lost_images
+    from cliplite_core.data.record import data_record
+    from cliplite_core.data.splits import read_split
+    from cliplite_core.scenes.generate import compose_scenes
+    from cliplite_core.storage.files import write_text
+
     compose_scenes(config)
     splits = dict.fromkeys((config.data.train_split, config.data.val_split, config.data.test_split))
     for split, images in {split: read_split(config, split) for split in splits}.items():
         captions = sum(len(image.captions) for image in images)
         print(f"  {config.data.folder}/{split:<8} {len(images):>7,} images {captions:>9,} captions", flush=True)
+        if lost := lost_images([image.path for image in images]):
+            raise FileNotFoundError(f"{config.data.folder}/{split}: {lost}")
+    if options.record:
+        which, path = options.record
+        record = data_record(config) if which == "training" else read_record(config)
+        write_text(Path(path), json.dumps(record, indent=1) + "\n")
     return 0
 
 
 def _status(options: argparse.Namespace, config: Config | None) -> int:
+    from cliplite_core.data.inventory.status import FOUND, LEFT_OUT, advice, status, table
+
     parts = status(config)
     print(f"{f'profile {config.profile}' if config else 'all known sets'} below {data_root()}\n\n{table(parts)}\n")
     if text := advice(parts):
@@ -62,9 +117,12 @@ def _status(options: argparse.Namespace, config: Config | None) -> int:
 
 
 def _check(options: argparse.Namespace, config: Config) -> int:
+    from cliplite_core.data.inventory.check import check
+    from cliplite_core.scenes.generate import compose_scenes
+
     compose_scenes(config)
     started = time.perf_counter()
-    findings, images = check(config, options.workers)
+    findings, images = check(config, **_workers(options))
     seconds = time.perf_counter() - started
     print(f"{config.profile}: {images:,} images decoded in {seconds:.0f} s, {len(findings):,} things broken")
     if options.list:
@@ -79,7 +137,7 @@ def _check(options: argparse.Namespace, config: Config) -> int:
     if len(findings) > FINDINGS_SHOWN:
         print(f"… and {len(findings) - FINDINGS_SHOWN:,} more{'' if options.list else '; --list FILE writes all'}")
     print("\nTo do: fetch these files again or take them off their lists, then check again;")
-    print(f"`python -m cliplite_core.data status {options.profile}` says where each set comes from.")
+    print(f"`cliplite data status {options.profile}` says where each set comes from.")
     return 1
 
 
@@ -88,9 +146,13 @@ def _line(finding: Finding) -> str:
 
 
 def _prepare(options: argparse.Namespace, config: Config) -> int:
+    from cliplite_core.data.inventory.prepare import prepare
+    from cliplite_core.data.inventory.status import file_size
+    from cliplite_core.scenes.generate import compose_scenes
+
     compose_scenes(config)
     out = options.out or data_root() / "shards" / f"{config.profile}-{options.side}"
-    made = prepare(config, out, options.side, options.quality, options.shard_mib, options.workers)
+    made = prepare(config, out, options.side, options.quality, options.shard_mib, **_workers(options))
     print(f"{config.profile}: {made.photos:,} images, {file_size(made.before)} → {file_size(made.after)}")
     print(f"  {len(made.shards)} shards in {out}, checksums beside them")
     print("To use them, unpack them where reading is fast and name that folder:")
@@ -99,38 +161,5 @@ def _prepare(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cliplite_core.data", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="{ready,status,check,prepare}")
-
-    def command(run: Callable[..., int], text: str, profile: str | None = None) -> argparse.ArgumentParser:
-        added = commands.add_parser(run.__name__.removeprefix("_"), help=text, description=text)
-        added.add_argument("profile", nargs=profile, help="name of a profile, or path of a .toml file")
-        added.add_argument("--root", type=Path, help="folder of the data sets, in place of $CLIPLITE_DATA")
-        added.set_defaults(run=run)
-        return added
-
-    def workers(added: argparse.ArgumentParser) -> None:
-        added.add_argument("--workers", type=int, default=DEFAULT_WORKERS, help="processes (default: %(default)s)")
-
-    command(_ready, "compose or find the data of a profile, and count it")
-    command(
-        _status,
-        "what of a profile's data is there, what is not, and where to get it; exit status 1 when something is missing "
-        "or incomplete. Without a profile: every known set, exit status 0",
-        profile="?",
-    )
-    checked = command(_check, "decode every image and follow every reference; exit status 1 when something is broken")
-    checked.add_argument("--list", type=Path, metavar="FILE", help="write all that is broken, tab-separated")
-    workers(checked)
-    prepared = command(_prepare, "shrink the photos and pack them into tar files; given again, it goes on where it was")
-    prepared.add_argument("--side", type=int, default=256, help="shorter side in pixels (default: %(default)s)")
-    prepared.add_argument("--quality", type=int, default=92, help="of JPEG (default: %(default)s)")
-    prepared.add_argument("--shard-mib", type=int, default=64, help="largest shard in MiB (default: %(default)s)")
-    prepared.add_argument("--out", type=Path, help="folder of the shards (default: shards/PROFILE-SIDE below the root)")
-    workers(prepared)
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _workers(options: argparse.Namespace) -> dict[str, Any]:
+    return {"workers": options.workers} if options.workers is not None else {}

@@ -1,22 +1,55 @@
-"""A trained model's parts in the formats other tools load: torchvision, Detectron2, transformers."""
+"""Write a trained image or text encoder as other tools load it: torchvision, Detectron2, transformers."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from safetensors.torch import save_file
-from torch import Tensor
-from torchvision.models import list_models
+from cliplite_core.storage.files import replacing
 
-from cliplite_core.model import CLIPLite
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cliplite_core.model import CLIPLite
+
+EPILOG = """
+torchvision   the image encoder, for torchvision.models: OUT is a file, .pth or .safetensors
+                  network = torchvision.models.get_model("resnet18"); network.fc = torch.nn.Identity()
+                  network.load_state_dict(torch.load("out.pth", weights_only=True))
+detectron2    the image encoder, for MODEL.WEIGHTS: OUT is a file, .pth; besides, the config needs
+                  MODEL: {PIXEL_MEAN: [123.675, 116.280, 103.530], PIXEL_STD: [58.395, 57.120, 57.375],
+                          RESNETS: {DEPTH: 18, STRIDE_IN_1X1: False}}
+                  INPUT: {FORMAT: "RGB"}
+transformers  the text encoder and its tokenizer: OUT is a new directory
+                  transformers.AutoModel.from_pretrained("out"), transformers.AutoTokenizer.from_pretrained("out")
+
+The first two need a network that torchvision has: image_width = 64, image_stem = "imagenet" and no resnet10.
+Images are scaled to [0, 1] and normalised by ImageNet's mean and deviation. The whole model, critic included, is the
+directory `model` of a run: copy it, and load it with CLIPLite.load.
+
+example:
+  cliplite export runs/scenes/jsd-seed0-3f0c6b1d9a52 backbone.pth --format torchvision"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `export` takes: a model, where to write, and the format."""
+    parser.add_argument("model", metavar="RUN", help="run directory, directory of CLIPLite.save, or hub id OWNER/NAME")
+    parser.add_argument("out", metavar="OUT", help="file or directory to write, see below")
+    parser.add_argument("--format", choices=FORMATS, required=True)
+    parser.epilog = EPILOG
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write one part of a model in one format, and print where."""
+    from cliplite_core.model import CLIPLite
+
+    print("written:", FORMATS[options.format](CLIPLite.load(options.model), options.out))
+    return 0
 
 
 def torchvision_state(model: CLIPLite) -> dict[str, Tensor]:
-    """Returns the image encoder's weights under torchvision's names, without the classifier.
+    """Return the image encoder's weights under torchvision's names, without the classifier.
 
     Args:
         model: a trained model.
@@ -29,6 +62,8 @@ def torchvision_state(model: CLIPLite) -> dict[str, Tensor]:
     Raises:
         ValueError: the network is none of torchvision's own; the message names the fields that differ.
     """
+    from torchvision.models import list_models
+
     m, reasons = model.config.model, []
     if m.image_arch not in list_models():
         reasons.append(f"image_arch = {m.image_arch!r} is none of its networks")
@@ -48,7 +83,7 @@ def torchvision_state(model: CLIPLite) -> dict[str, Tensor]:
 
 
 def detectron2_name(name: str) -> str:
-    """Renames a tensor of torchvision's ResNet as Detectron2 calls it.
+    """Rename a tensor of torchvision's ResNet as Detectron2 calls it.
 
     The rule is Detectron2's own, `tools/convert-torchvision-to-d2.py`
     (https://github.com/facebookresearch/detectron2/blob/main/tools/convert-torchvision-to-d2.py).
@@ -70,7 +105,7 @@ def detectron2_name(name: str) -> str:
 
 
 def write_torchvision(model: CLIPLite, out: str | Path) -> Path:
-    """Writes the image encoder as a torchvision state dict.
+    """Write the image encoder as a torchvision state dict.
 
     Args:
         model: a trained model.
@@ -82,14 +117,19 @@ def write_torchvision(model: CLIPLite, out: str | Path) -> Path:
     Raises:
         ValueError: another ending, or as `torchvision_state`.
     """
-    state, out = torchvision_state(model), Path(out)
-    if out.suffix == ".safetensors":
-        return _replaced(out, lambda path: save_file(state, path))
-    return _replaced(_with_suffix(out, (".pth", ".safetensors")), lambda path: torch.save(state, path))
+    import torch
+
+    from cliplite_core.storage.weights import write_weights
+
+    out = _with_suffix(Path(out), (".pth", ".safetensors"))
+    state = torchvision_state(model)
+    with replacing(out) as temporary:
+        write_weights(temporary, state) if out.suffix == ".safetensors" else torch.save(state, temporary)
+    return out
 
 
 def write_detectron2(model: CLIPLite, out: str | Path) -> Path:
-    """Writes the image encoder as a checkpoint for Detectron2's `MODEL.WEIGHTS`.
+    """Write the image encoder as a checkpoint for Detectron2's `MODEL.WEIGHTS`.
 
     The content is that of Detectron2's own conversion, in a `.pth` of tensors instead of a pickle of arrays: its
     `DetectionCheckpointer` reads both, and a file of tensors can be read by `torch.load(…, weights_only=True)` and does
@@ -107,15 +147,20 @@ def write_detectron2(model: CLIPLite, out: str | Path) -> Path:
     Raises:
         ValueError: another ending, a network that Detectron2 lacks, or as `torchvision_state`.
     """
+    import torch
+
     if "resnet" not in model.config.model.image_arch:
         raise ValueError(f"image_arch: got {model.config.model.image_arch!r}; Detectron2's backbones are ResNets")
     state = {detectron2_name(name): tensor for name, tensor in torchvision_state(model).items()}
     content = {"model": state, "__author__": "torchvision", "matching_heuristics": True}
-    return _replaced(_with_suffix(Path(out), (".pth",)), lambda path: torch.save(content, path))
+    out = _with_suffix(Path(out), (".pth",))
+    with replacing(out) as temporary:
+        torch.save(content, temporary)
+    return out
 
 
 def write_transformers(model: CLIPLite, out: str | Path) -> Path:
-    """Writes the text encoder and its tokenizer as one directory for `AutoModel` and `AutoTokenizer`.
+    """Write the text encoder and its tokenizer as one directory for `AutoModel` and `AutoTokenizer`.
 
     A model with `text_pool = "mean"` has no pooler: `AutoModel` makes up a random one and says so; ask it for
     `add_pooling_layer=False` and average `last_hidden_state` over the attention mask.
@@ -133,12 +178,10 @@ def write_transformers(model: CLIPLite, out: str | Path) -> Path:
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists already; give the name of a new directory")
-
-    def write(path: Path) -> None:
-        model.text_encoder.bert.save_pretrained(path)
-        model.tokenizer.save_pretrained(path)
-
-    return _replaced(out, write)
+    with replacing(out) as temporary:
+        model.text_encoder.bert.save_pretrained(temporary)
+        model.tokenizer.save_pretrained(temporary)
+    return out
 
 
 FORMATS = {"torchvision": write_torchvision, "detectron2": write_detectron2, "transformers": write_transformers}
@@ -147,16 +190,4 @@ FORMATS = {"torchvision": write_torchvision, "detectron2": write_detectron2, "tr
 def _with_suffix(out: Path, known: tuple[str, ...]) -> Path:
     if out.suffix not in known:
         raise ValueError(f"{out}: expected a file name that ends in {' or '.join(known)}")
-    return out
-
-
-def _replaced(out: Path, write: Callable[[Path], None]) -> Path:
-    """Writes beside the target and renames, so that a reader or a kill never meets half of it."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    write(temporary)
-    if out.is_dir():
-        out.rmdir()  # an empty one: Windows renames over nothing that exists
-    os.replace(temporary, out)
     return out

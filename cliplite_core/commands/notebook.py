@@ -1,145 +1,127 @@
-"""Runs a numbered notebook headlessly: parameters checked first, output renamed into place only on success.
+"""Run a numbered notebook headlessly: parameters are checked first, the output is written only on success.
 
-python -m cliplite_core.notebook 04_retrieval profile=scenes seeds=3
+Plain papermill runs the same notebooks; this adds where the output goes, and what the run took.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import json
-import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
-import papermill
-from papermill.exceptions import PapermillExecutionError
-
-from cliplite_core.config import ConfigError
+from cliplite_core.commands.overrides import parse_assignments
 from cliplite_core.profiles import load_profile
+from cliplite_core.reporting.parameters import ParameterError, check_parameters, literals
+from cliplite_core.storage.files import write_text
 from cliplite_core.storage.memory import peak_memory_gib
 from cliplite_core.storage.places import PROJECT, results_directory
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 NOTEBOOKS = PROJECT / "notebooks"
 
 
-class ParameterError(ValueError):
-    """A parameter the notebook does not have, or a value of another type than its default."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `notebook` takes: its name, its parameters, and where to write what the run took."""
+    parser.add_argument("name", metavar="NAME", help="a file of notebooks/ without its ending, e.g. 04_retrieval")
+    parameters = "parameters of its first code cell, e.g. profile=scenes"
+    parser.add_argument("assignments", metavar="NAME=VALUE", nargs="*", default=[], help=parameters)
+    parser.add_argument(
+        "--summary", type=Path, metavar="FILE", help="also write seconds and peak memory to this JSON file"
+    )
+    parser.epilog = "example:\n  cliplite notebook 04_retrieval profile=scenes seeds=3"
 
 
-def check_parameters(notebook: Path, given: Mapping[str, str]) -> dict[str, Any]:
-    """Compares parameters with the notebook's own, which papermill would only warn about.
+def run(options: argparse.Namespace) -> int:
+    """Run one notebook and print one line about it, or the failing cell's traceback."""
+    source, parameters = checked(options.name, parse_assignments(options.assignments))
 
-    Args:
-        notebook: a notebook with a cell tagged `parameters` that assigns scalars.
-        given: name = value as text, as a command line has them.
+    from papermill.exceptions import PapermillExecutionError  # behind what can be wrong: papermill takes seconds
 
-    Returns:
-        The values, converted to the types of the notebook's defaults.
-
-    Raises:
-        ParameterError: unknown name or wrong type; the message names it and what was expected.
-    """
-    defaults = {name: ast.literal_eval(p["default"]) for name, p in papermill.inspect_notebook(str(notebook)).items()}
-    checked: dict[str, Any] = {}
-    for name, text in given.items():
-        if name not in defaults:
-            raise ParameterError(f"{notebook.name} has no parameter {name!r}; it has: {', '.join(defaults)}")
-        expected = type(defaults[name])
-        value = text if expected is str else _literal(text)
-        if type(value) is int and expected is float:
-            value = float(value)
-        if type(value) is not expected:
-            raise ParameterError(f"{notebook.name}: parameter {name!r} got {text!r}, expected {expected.__name__}")
-        checked[name] = value
-    return checked
+    try:
+        summary = execute(source, parameters)
+    except PapermillExecutionError as error:
+        print(f"error: {options.name}, cell {error.cell_index}:\n{error}", file=sys.stderr)
+        return 1
+    print(f"  {options.name:<24} {summary['seconds']:7.1f} s   {summary['peak_memory_gib']} GiB", flush=True)
+    if options.summary:
+        write_text(options.summary, json.dumps(summary) + "\n")
+    return 0
 
 
-def run(name: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Executes a notebook with papermill into `results/PROFILE/notebooks/`.
+def checked(name: str, given: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """Find a notebook and hold parameters against its own, which papermill would only warn about.
 
     Args:
         name: the notebook, without ending, e.g. "04_retrieval".
-        parameters: name = value as text.
+        given: parameter = value.
 
     Returns:
-        What the summary prints: notebook, profile, seconds, peak memory of the kernel in GiB, output.
+        The notebook's path, and the parameters with the types of its defaults.
 
     Raises:
-        ParameterError, ConfigError: before anything runs.
-        PapermillExecutionError: a cell failed; the former output, if any, is untouched.
+        ParameterError: there is no such notebook or parameter, or a value of another type; the message names it.
+        ConfigError: unknown profile.
     """
     source = NOTEBOOKS / f"{name}.ipynb"
-    if not source.exists():
-        known = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")))
-        raise ParameterError(f"no notebook {name!r}; there are: {known}")
-    checked = check_parameters(source, parameters)
-    if checked.get("profile", "").endswith(".toml"):
-        checked["profile"] = str(Path(checked["profile"]).resolve())  # the notebook runs in its own folder
-    profile = load_profile(checked.get("profile", "smoke")).profile
-    output = results_directory(profile) / "notebooks" / source.name
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary, started = output.with_suffix(".partial.ipynb"), time.perf_counter()
-    papermill.execute_notebook(
+    known = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb"))
+    if name not in known:
+        raise ParameterError(f"no notebook {name!r}; there are: {', '.join(known)}")
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    defaults = next(cell for cell in cells if "parameters" in cell["metadata"].get("tags", ()))["source"]
+    parameters = check_parameters(literals("".join(defaults)), given, source.name)
+    if parameters.get("profile", "").endswith(".toml"):
+        parameters["profile"] = str(Path(parameters["profile"]).resolve())  # the notebook runs in its own folder
+    load_profile(parameters.get("profile", "smoke"))
+    return source, parameters
+
+
+def execute(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Execute a notebook with papermill into `results/PROFILE/notebooks/`.
+
+    Args:
+        source: the notebook.
+        parameters: name = value, as `checked` returns them.
+
+    Returns:
+        What the summary prints: notebook, profile, seconds, and peak memory of the kernel in GiB.
+
+    Raises:
+        PapermillExecutionError: a cell failed; the former output, if any, is untouched.
+    """
+    import nbformat
+    import papermill
+
+    started = time.perf_counter()
+    executed = papermill.execute_notebook(
         source,
-        temporary,
-        checked,
+        None,  # written below and whole: a notebook whose last cells did not run looks like one that did
+        parameters,
         progress_bar=False,
         log_output=False,
         cwd=NOTEBOOKS,
         kernel_name="python3",
         extra_arguments=["--log-level=CRITICAL"],  # no line about unencrypted loopback sockets in every log
     )
-    _without_run_metadata(temporary)
-    os.replace(temporary, output)
+    profile = load_profile(parameters.get("profile", "smoke")).profile
+    output = results_directory(profile) / "notebooks" / source.name
+    write_text(output, nbformat.writes(_without_run_metadata(executed)) + "\n")
     seconds = round(time.perf_counter() - started, 1)
-    return {"notebook": name, "profile": profile, "seconds": seconds, "peak_memory_gib": peak_memory_gib(children=True)}
+    memory = peak_memory_gib(children=True)
+    return {"notebook": source.stem, "profile": profile, "seconds": seconds, "peak_memory_gib": memory}
 
 
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-def _without_run_metadata(path: Path) -> None:
-    """Drops times, paths and widget state, so that two equal runs write equal notebooks."""
-    notebook = nbformat.read(path, as_version=4)
+def _without_run_metadata(notebook: NotebookNode) -> NotebookNode:
+    """Drop times, paths, widget state and made-up ids, so that two equal runs write equal notebooks."""
     for metadata in (notebook.metadata, *(cell.metadata for cell in notebook.cells)):
         for key in ("papermill", "execution", "widgets"):
             metadata.pop(key, None)
-    nbformat.write(notebook, path)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parses the command line, runs one notebook and prints one line about it, or the failing cell's traceback."""
-    parser = argparse.ArgumentParser(prog="python -m cliplite_core.notebook", description="Run a notebook headlessly.")
-    parser.add_argument("name", help="e.g. 04_retrieval")
-    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
-    parser.add_argument("--summary", type=Path, help="also write seconds and peak memory to this JSON file")
-    options = parser.parse_args(arguments)
-    try:
-        for assignment in options.parameters:
-            if "=" not in assignment:
-                raise ParameterError(f"{assignment!r}: expected NAME=VALUE")
-        summary = run(options.name, dict(assignment.split("=", 1) for assignment in options.parameters))
-    except (ParameterError, ConfigError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except PapermillExecutionError as error:
-        print(f"error: {options.name}, cell {error.cell_index}:\n{error}", file=sys.stderr)
-        return 1
-    print(f"  {options.name:<24} {summary['seconds']:7.1f} s   {summary['peak_memory_gib']} GiB", flush=True)
-    if options.summary:
-        options.summary.parent.mkdir(parents=True, exist_ok=True)
-        options.summary.write_text(json.dumps(summary) + "\n", encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", ()):
+            cell["id"] = "injected-parameters"  # papermill makes up another each time
+    return notebook

@@ -1,41 +1,67 @@
-"""The last lines of `make results`: what was made, where, how long it took and how much memory."""
+"""List what was made of a profile, where, how long it took and how much memory: the last lines of `make results`."""
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
+from collections import Counter
+from pathlib import Path
 
 from cliplite_core.profiles import load_profile
 from cliplite_core.storage.places import results_directory, run_directory
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `summary` takes: a profile."""
+    parser.add_argument("profile", metavar="PROFILE", help="name of a profile, or path of a .toml file")
+    parser.epilog = "example:\n  cliplite summary scenes"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the summary of a profile."""
+    print(summary(options.profile))
+    return 0
+
+
 def summary(profile: str) -> str:
-    """Describes the finished steps of a profile.
+    """Describe the finished steps of a profile.
 
     Args:
-        profile: the profile's name.
+        profile: the profile's name, or the path of its file.
 
     Returns:
-        One line a training run and a notebook, then the results folder and its contents.
+        One line per training and per notebook, then the results folder and its contents.
+
+    Raises:
+        FileNotFoundError: nothing was made yet.
     """
     runs, results = run_directory(load_profile(profile)).parent, results_directory(profile)
-    lines = [f"{profile}: what was made, with seconds and peak memory"]
-    for path in sorted(runs.glob("*/run.json")):
-        step = json.loads(path.read_text(encoding="utf-8"))
-        name = path.parent.name.rpartition("-")[0]
-        lines.append(_line(f"train {name}", step) + f"   {step['images_per_second']:.0f} images/s")
-    for path in sorted(runs.glob("done/*.json")):
-        step = json.loads(path.read_text(encoding="utf-8"))
-        lines.append(_line(f"{step['notebook']}", step))
+    if not results.is_dir():
+        raise FileNotFoundError(f"{results} not found; make it with: make results PROFILE={profile}")
+    trained = sorted(runs.glob("*/run.json"))
+    alike = Counter(_objective_and_seed(path) for path in trained)
+    steps = []
+    for path in trained:
+        name = _objective_and_seed(path)
+        # Trainings of a study share objective and seed; the hash tells them apart, as in the folder's name.
+        steps.append((f"train {name if alike[name] == 1 else path.parent.name}", _read(path)))
+    steps += [(step["notebook"], step) for step in map(_read, sorted(runs.glob("done/*.json")))]
+    width = max((len(name) for name, _ in steps), default=0)
     counts = ", ".join(
         f"{len(list(folder.iterdir()))} {folder.name}" for folder in sorted(results.iterdir()) if folder.is_dir()
     )
-    return "\n".join([*lines, f"in {results}: {counts}"])
+    lines = [f"{results.name}: what was made, with seconds and peak memory"]
+    return "\n".join([*lines, *(_line(name.ljust(width), step) for name, step in steps), f"in {results}: {counts}"])
+
+
+def _objective_and_seed(path: Path) -> str:
+    return path.parent.name.rpartition("-")[0]
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _line(name: str, step: dict) -> str:
-    return f"  {name:<24} {step['seconds']:>7.1f} s   {step['peak_memory_gib']} GiB"
-
-
-if __name__ == "__main__":
-    print(summary(sys.argv[1]))
+    speed = f"   {step['images_per_second']:.0f} images/s" if "images_per_second" in step else ""
+    return f"  {name} {step['seconds']:>7.1f} s   {step['peak_memory_gib']} GiB{speed}"

@@ -32,7 +32,7 @@ class CaptionedImage:
 
 
 def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
-    """Reads a COCO captions file (`captions_train2017.json`, `captions_val2014.json`, or one's own in that form).
+    """Read a COCO captions file (`captions_train2017.json`, `captions_val2014.json`, or one's own in that form).
 
     Args:
         annotations: the JSON file with the lists `images` and `annotations`.
@@ -68,7 +68,7 @@ def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
 
 
 def read_caption_table(table: Path, images: Path, split_file: Path | None = None) -> list[CaptionedImage]:
-    """Reads a table of captions with the columns `image,caption`, as Kaggle distributes Flickr8k; one row a caption.
+    """Read a table of captions with the columns `image,caption`, as Kaggle distributes Flickr8k; one row a caption.
 
     Args:
         table: CSV with a header; quoted captions may contain commas.
@@ -93,7 +93,7 @@ def read_caption_table(table: Path, images: Path, split_file: Path | None = None
 
 
 def _table_rows(table: Path) -> Iterator[tuple[str, str]]:
-    """Yields (image, caption) of every row; a row with a field too few or too many ends it, by its line."""
+    """Yield (image, caption) of every row; a row with a field too few or too many ends it, by its line."""
     must_exist(table, "a CSV file with the columns image,caption")
     with table.open(encoding="utf-8-sig", newline="") as file:
         reader, line = csv.reader(file, strict=True), 1
@@ -123,7 +123,7 @@ def _table_rows(table: Path) -> Iterator[tuple[str, str]]:
 
 
 def keep_listed(items: Sequence[CaptionedImage], split_file: Path, source: Path) -> list[CaptionedImage]:
-    """Keeps the images that a split list names, in its order; a name given twice counts once.
+    """Keep the images that a split list names, in its order; a name given twice counts once.
 
     Args:
         items: the images of all splits.
@@ -151,16 +151,16 @@ def keep_listed(items: Sequence[CaptionedImage], split_file: Path, source: Path)
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Returns the content of a JSON file; an error names the file, and says `what` was expected where there is none."""
+    """Return the content of a JSON file; an error names the file, and says `what` was expected where there is none."""
     must_exist(path, what)
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not complete JSON ({error}); fetch the file again") from error
 
 
 def read_lines(path: Path) -> list[str]:
-    """Returns the lines of a UTF-8 text, whether they end as on Linux or as on Windows; an error names the file."""
+    """Return the lines of a UTF-8 text, whether they end as on Linux or as on Windows; an error names the file."""
     try:
         text = path.read_text(encoding="utf-8-sig")  # Python reads "\r\n" as "\n"
     except UnicodeDecodeError as error:

@@ -17,7 +17,7 @@ _NO_IMAGE = re.compile(r".*\.jpg\.\d+")
 
 
 def read_caption_tokens(tokens: Path, images: Path) -> list[CaptionedImage]:
-    """Reads `Flickr8k.token.txt`, `results_20130124.token` (Flickr30k), or Flickr30k's `results.csv` from Kaggle.
+    """Read `Flickr8k.token.txt`, `results_20130124.token` (Flickr30k), or Flickr30k's `results.csv` from Kaggle.
 
     A line of the first two is `NAME#NUMBER<TAB>CAPTION`; the third has the header
     `image_name| comment_number| comment`. Captions may hold commas and quotation marks: nothing is quoted.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import BITSPERSAMPLE as BITS
+from PIL.TiffImagePlugin import SAMPLEFORMAT as SAMPLE_FORMAT
 from torch import Tensor
 from torchvision.transforms import v2
 
@@ -25,18 +27,41 @@ class BrokenImage(_OneLine, ValueError):
     """An image file cannot be decoded."""
 
 
+# Each scale: the least brightest value that a picture of it may have, and white. Between two scales nobody can tell a
+# dark picture of the upper one from a picture of an unknown scale.
+_FLOATS = ((0, 1), (64, 255))
+_SIGNED = ((0, 255), (2**14, 2**16 - 1), (2**29, 2**31 - 1))
+_UNSIGNED = (*_SIGNED[:2], (2**31, 2**32 - 1))
+
+
 def read_image(path: Path) -> Tensor:
-    """Decodes an image file to uint8 RGB (3, H, W), upright as its EXIF tag says, transparency on white.
+    """Decode an image file to uint8 RGB (3, H, W), upright as its EXIF tag says, transparency on white.
+
+    Grey images of 12 and 16 bits are cut to their upper 8. Floats and 32-bit integers (TIFF) do not say what white is;
+    their brightest value tells: white is 1 if no float is above, else 255; it is 255 if no integer is above, else
+    65535, else the largest integer. A picture that is too dark for its scale (below a quarter of white, below half for
+    unsigned 32 bits; floats up to 1 and integers up to 255 never are), or has values that are negative or no numbers,
+    is refused: a guess would make it black or white unsaid.
+
+    Args:
+        path: a file in any format that Pillow reads.
 
     Raises:
         MissingImage: the file does not exist.
-        BrokenImage: the file is no image, is cut short, or has more pixels than Pillow thinks safe.
+        BrokenImage: the file is no image, is cut short, has more pixels than Pillow thinks safe, or values of a scale
+            that cannot be told.
     """
     try:
         with Image.open(path) as image:
+            bits, unsigned = _integers(image)  # before an upright copy loses them
             image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16-bit grey, which `convert` would clip to white
-                image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+            if image.mode == "F":
+                image = _scaled(np.asarray(image), _FLOATS)
+            elif image.mode == "I" and bits == 32:
+                values = np.asarray(image)
+                image = _scaled(values.view(np.uint32), _UNSIGNED) if unsigned else _scaled(values, _SIGNED)
+            elif image.mode.startswith("I"):  # 12- or 16-bit grey, which `convert` would clip to white
+                image = Image.fromarray((np.asarray(image) >> (bits - 8)).clip(0, 255).astype(np.uint8))
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -48,3 +73,23 @@ def read_image(path: Path) -> Tensor:
         raise BrokenImage(
             f"{path}: cannot be decoded as an image ({reason}); replace the file or drop its row"
         ) from error
+
+
+def _integers(image: Image.Image) -> tuple[int, bool]:
+    """Return how many bits a grey image of integers has, and whether they are unsigned; Pillow's mode does not say."""
+    if image.format == "TIFF":
+        return image.tag_v2.get(BITS, (1,))[0], image.tag_v2.get(SAMPLE_FORMAT, (1,))[0] == 1
+    return (16, True) if image.format in ("PNG", "PPM") or image.mode != "I" else (32, False)
+
+
+def _scaled(values: np.ndarray, scales: tuple[tuple[float, float], ...]) -> Image.Image:
+    """Return an 8-bit grey image of (H, W) floats or 32-bit integers; a ValueError where no scale is sure."""
+    low, high = values.min(), values.max()
+    white = next((most for least, most in scales if low >= 0 and least <= high <= most), None)
+    if white is None:  # or a value is not a number
+        brightest = " or ".join(f"{least:,}–{most:,}" for least, most in scales)
+        raise ValueError(
+            f"mode {'F' if scales is _FLOATS else 'I'}, {values.dtype} values from {low:g} to {high:g}, expected none "
+            f"below 0 and the brightest at {brightest}; save it with 8 bits"
+        )
+    return Image.fromarray((values.astype(np.float64) * (255 / white)).round().astype(np.uint8))

@@ -11,7 +11,7 @@ TRAINING = ("train", "restval")
 
 
 def read_karpathy(splits: Path, images: Path, split: str) -> list[CaptionedImage]:
-    """Reads one split of `dataset_coco.json`, `dataset_flickr8k.json` or `dataset_flickr30k.json`.
+    """Read one split of `dataset_coco.json`, `dataset_flickr8k.json` or `dataset_flickr30k.json`.
 
     The files come from https://cs.stanford.edu/people/karpathy/deepimagesent (Karpathy and Fei-Fei 2015).
 

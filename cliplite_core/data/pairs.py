@@ -95,7 +95,7 @@ class PairBatches(Sampler[list[tuple[int, int]]]):
 def pair_loader(
     pairs: CaptionPairs, batches: PairBatches, tokenizer: PreTrainedTokenizerFast, workers: int = 0
 ) -> DataLoader:
-    """Returns an endless loader of (images (B, 3, H, W) float32, tokens {input_ids, attention_mask} (B, L) int64)."""
+    """Return an endless loader of (images (B, 3, H, W) float32, tokens {input_ids, attention_mask} (B, L) int64)."""
     collate = partial(_collate, tokenizer)  # no closure: workers that are not forked receive it pickled
     return DataLoader(
         pairs, batch_sampler=batches, collate_fn=collate, num_workers=workers, pin_memory=torch.cuda.is_available()

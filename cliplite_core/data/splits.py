@@ -44,7 +44,7 @@ def data_folder(config: Config) -> Path:
 
 
 def read_split(config: Config, split: str) -> list[CaptionedImage]:
-    """Reads the captioned images of one split; the training split is cut to `train_fraction`.
+    """Read the captioned images of one split; the training split is cut to `train_fraction`.
 
     Args:
         config: its `data` section names files and format.
@@ -75,7 +75,7 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
 
 
 def read_people(config: Config) -> list[CaptionedImage]:
-    """Reads the images whose captions tell men from women (paper, bias removal), whoever else is on them.
+    """Read the images whose captions tell men from women (paper, bias removal), whoever else is on them.
 
     Args:
         config: `people` names a COCO captions JSON below the data root, its images in `people_images`; or a split of
@@ -106,7 +106,7 @@ def _named(pattern: str, split: str) -> str:
 
 
 def _hashed_split(items: list[CaptionedImage], split: str, data: DataConfig) -> list[CaptionedImage]:
-    """Splits images by a hash of their names: adding images never moves others between splits."""
+    """Split images by a hash of their names: adding images never moves others between splits."""
     names = (data.train_split, data.val_split, data.test_split)
     if split not in names:
         raise ValueError(f"split {split!r}: expected one of {', '.join(dict.fromkeys(names))}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from cliplite_core.storage.weights import weights_source
+from cliplite_core.config import DataConfig
+from cliplite_core.storage.hub import read_pretrained
 
 SPECIAL = {
     "pad_token": "[PAD]",
@@ -17,10 +19,62 @@ SPECIAL = {
     "sep_token": "[SEP]",
     "mask_token": "[MASK]",
 }
+_LOOKED_AT = 50_000  # captions that are held against the vocabulary
+
+
+def new_tokenizer(data: DataConfig, captions: Sequence[str]) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of a run: the ready one that its configuration names, or one trained on its captions.
+
+    Args:
+        data: names the tokenizer, or the size of its vocabulary.
+        captions: the training captions, at least one.
+
+    Raises:
+        FileNotFoundError: as `load_tokenizer`.
+        ValueError: as `load_tokenizer`, `train_wordpiece` and `expect_known`.
+    """
+    if data.tokenizer:
+        tokenizer = load_tokenizer(data.tokenizer, data.max_tokens)
+    else:
+        tokenizer = train_wordpiece(captions, data.vocab_size, data.max_tokens)
+    expect_known(tokenizer, captions, data.tokenizer)
+    return tokenizer
+
+
+def expect_known(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str], ready: str = "") -> None:
+    """Check that captions are more than [UNK] to a tokenizer; say on stderr where some, or most of their tokens, are.
+
+    Args:
+        tokenizer: of a run.
+        captions: what the run trains on; at most 50,000 are looked at, spread over them all, which takes 3 s.
+        ready: the ready tokenizer's name. "" = it was trained on these captions.
+
+    Raises:
+        ValueError: no caption has a token of the vocabulary.
+    """
+    captions = list(captions[:: -(-len(captions) // _LOOKED_AT) or 1])
+    encoded = tokenizer(captions, add_special_tokens=False)["input_ids"] if captions else []
+    unknown, tokens = sum(ids.count(tokenizer.unk_token_id) for ids in encoded), sum(map(len, encoded))
+    without = [text for text, ids in zip(captions, encoded, strict=True) if {*ids} <= {tokenizer.unk_token_id}]
+    field = f"tokenizer = {ready!r}" if ready else f"vocab_size: {len(tokenizer):,} pieces"
+    mend = "choose one of the captions' language" if ready else "raise it, or write captions in words"
+    if captions and len(without) == len(captions):
+        raise ValueError(
+            f"{field}: found no known word in any of {len(captions):,} training captions, e.g. {without[0]!r:.60}, "
+            f"expected words or pieces of the vocabulary; {mend}"
+        )
+    if without or 2 * unknown > tokens:
+        example = f", e.g. {without[0]!r:.60}" if without else ""
+        print(
+            f"note: {field}: {unknown:,} of {tokens:,} tokens of the training captions are [UNK], "
+            f"{len(without):,} of {len(captions):,} captions have no known word{example}; {mend}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def caption_normalizer() -> normalizers.Normalizer:
-    """Returns the paper's caption clean-up: lower case, accents stripped, punctuation to blanks.
+    """Return the paper's caption clean-up: lower case, accents stripped, punctuation to blanks.
 
     Example:
         >>> caption_normalizer().normalize_str("Two café-goers, laughing!").split()
@@ -31,7 +85,7 @@ def caption_normalizer() -> normalizers.Normalizer:
 
 
 def train_wordpiece(captions: Iterable[str], vocab_size: int, max_tokens: int = 30) -> PreTrainedTokenizerFast:
-    """Trains a WordPiece tokenizer, BERT's kind, on captions; the same captions give the same vocabulary.
+    """Train a WordPiece tokenizer, BERT's kind, on captions; the same captions give the same vocabulary.
 
     Args:
         captions: the training captions.
@@ -70,7 +124,7 @@ def _blank_wordpiece(vocabulary: dict[str, int] | None = None) -> Tokenizer:
 
 
 def load_tokenizer(name: str, max_tokens: int) -> PreTrainedTokenizerFast:
-    """Loads a ready tokenizer with the paper's caption clean-up in front of its own.
+    """Load a ready tokenizer with the paper's caption clean-up in front of its own.
 
     Args:
         name: directory or hub id, e.g. "bert-base-uncased", or "package:NAME/FOLDER" in an installed Python package.
@@ -78,8 +132,12 @@ def load_tokenizer(name: str, max_tokens: int) -> PreTrainedTokenizerFast:
 
     Returns:
         A tokenizer that `transformers` saves and loads.
+
+    Raises:
+        FileNotFoundError: there is no such folder here, in the cache or on the hub, or the hub cannot be reached.
+        ValueError: the folder holds no tokenizer.
     """
-    ready = AutoTokenizer.from_pretrained(weights_source(name))
+    ready = read_pretrained(AutoTokenizer.from_pretrained, name, "tokenizer")
     backend = ready.backend_tokenizer
     own = [backend.normalizer] if backend.normalizer else []
     backend.normalizer = normalizers.Sequence([caption_normalizer(), *own])
@@ -88,6 +146,6 @@ def load_tokenizer(name: str, max_tokens: int) -> PreTrainedTokenizerFast:
 
 
 def tokenize(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str]) -> dict[str, Tensor]:
-    """Returns `input_ids` and `attention_mask` of the captions: (B, L) int64, L <= the tokenizer's max_tokens."""
+    """Return `input_ids` and `attention_mask` of the captions: (B, L) int64, L <= the tokenizer's max_tokens."""
     encoded = tokenizer(list(captions), padding=True, truncation=True, return_tensors="pt")
     return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}

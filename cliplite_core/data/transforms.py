@@ -17,7 +17,7 @@ _SIDES |= {right: left for left, right in _SIDES.items()}
 
 
 def train_transform(size: int, crop_scale: float, color_jitter: float) -> Callable[[Tensor], Tensor]:
-    """Returns the training transform: random resized crop, colour jitter, normalisation.
+    """Return the training transform: random resized crop, colour jitter, normalisation.
 
     Args:
         size: side of the square output in pixels.
@@ -36,7 +36,7 @@ def train_transform(size: int, crop_scale: float, color_jitter: float) -> Callab
 
 
 def eval_transform(size: int) -> Callable[[Tensor], Tensor]:
-    """Returns the evaluation transform: shorter side to `size`, centre crop, normalisation.
+    """Return the evaluation transform: shorter side to `size`, centre crop, normalisation.
 
     Args:
         size: side of the square output in pixels.
@@ -53,15 +53,8 @@ def _normalised() -> list[torch.nn.Module]:
     return [v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
 
 
-def denormalise(images: Tensor) -> Tensor:
-    """Returns normalised images as they look: float (..., 3, H, W) -> float in [0, 1], for plotting."""
-    mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=images.device).view(3, 1, 1)
-    return (images * std + mean).clamp(0, 1)
-
-
 def swap_sides(caption: str) -> str:
-    """Returns the caption of the mirrored image: left and right swapped, as VirTex does.
+    """Return the caption of the mirrored image: left and right swapped, as VirTex does.
 
     Example:
         >>> swap_sides("A dog left of a cat on the right.")

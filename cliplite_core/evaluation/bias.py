@@ -1,27 +1,27 @@
-"""Bias removal: find a concept in language, take it out of image embeddings, measure what is left.
+"""Bias removal: find a concept in language, take it out of image embeddings (paper, bias).
 
-A small gap, or leakage near 50 %, shows that *this* measure no longer finds the concept in *these*
-embeddings; it does not make a model fair. The labels are what captions say, not what people are.
-
-Embeddings are (N, D) arrays of L2-normalised rows in the joint space: a dot product is a cosine.
+What is left afterwards, `bias_measures` and `bias_probes` say. Embeddings are (N, D) arrays of L2-normalised rows in
+the joint space: a dot product is a cosine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedKFold
-from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler, normalize
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.preprocessing import normalize
 
-from cliplite_core.evaluation.erasure import Label, group_masks
-
-PerGroup = dict[str | int, np.ndarray]
+from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.labelled.labels import LabelledImages
+from cliplite_core.data.labelled.read import Labelled
+from cliplite_core.evaluation.bias_probes import leakage
+from cliplite_core.evaluation.features import EmbeddedSplit, embed_split, extract
+from cliplite_core.evaluation.gender import People, Wording
+from cliplite_core.evaluation.zero_shot import class_embeddings
+from cliplite_core.model import CLIPLite
 
 
 class ConceptDirection(NamedTuple):
@@ -81,100 +81,111 @@ def project_off(embeddings: np.ndarray, directions: np.ndarray, renormalise: boo
     return (normalize(projected) if renormalise else projected).astype(embeddings.dtype)
 
 
-def alignment(queries: np.ndarray, images: np.ndarray, labels: Iterable[Label], k: int) -> PerGroup:
-    """Mean similarity of each query with the k closest images of each group (paper, bias).
+@dataclass(frozen=True, eq=False)
+class PeopleSpace:
+    """All that the experiment looks at, in one model's joint space: float32 rows of D numbers.
+
+    Attributes:
+        training, measured: the people of both sets, (M, D) and (N, D).
+        split: the test split, images and captions.
+        men, women: the two sides of the P pairs, (P, D) each.
+        queries: (Q, D).
+        named, classes: the n images that zero-shot naming names, and the C classes, (n, D) and (C, D); None without.
+    """
+
+    training: np.ndarray
+    measured: np.ndarray
+    split: EmbeddedSplit
+    men: np.ndarray
+    women: np.ndarray
+    queries: np.ndarray
+    named: np.ndarray | None = None
+    classes: np.ndarray | None = None
+
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> PeopleSpace:
+        """Return the same space with every image changed, (N, D) -> (N, D); sentences stay, as in the paper."""
+        return replace(
+            self,
+            training=change(self.training),
+            measured=change(self.measured),
+            split=replace(self.split, images=change(self.split.images)),
+            named=None if self.named is None else change(self.named),
+        )
+
+
+def embed_people(
+    model: CLIPLite,
+    people: dict[str, People],
+    wording: Wording,
+    test: Sequence[CaptionedImage],
+    labelled: Labelled,
+    templates: Sequence[str],
+    workers: int = 0,
+) -> PeopleSpace:
+    """Embed people, sentences, the test split and the images of zero-shot naming.
 
     Args:
-        queries: (Q, D) embeddings of queries that do not name the concept.
-        images: (N, D) image embeddings.
-        labels: N group labels; images labelled None are left out.
-        k: Images per group.
-
-    Returns:
-        For each group, (Q,) mean dot products; their difference is the gap that removal should close.
-
-    Raises:
-        ValueError: A group has fewer than k images.
+        model: a trained model with a dot critic.
+        people: "training" and "measured", from `find_people`.
+        wording: pairs and queries.
+        test: the test split, from `read_split`.
+        labelled: images, labels and class names, from `read_classes`; without classes nothing is named.
+        templates: for the classes, one set of `load_prompts`.
+        workers: processes that load images; 0 loads them here.
     """
-    result = {}
-    for name, mask in group_masks(labels).items():
-        if mask.sum() < k:
-            raise ValueError(f"k: found {k}, but the group {name!r} has {mask.sum()} images; lower k")
-        result[name] = np.sort(queries @ images[mask].T, axis=1)[:, -k:].mean(axis=1)
-    return result
+
+    def embed(images: Sequence[Path] | np.ndarray, what: str) -> np.ndarray:
+        items = LabelledImages(images, range(len(images)), model.preprocess)
+        return extract(model.encode_image, items, num_workers=workers, progress=f"images, {what}")
+
+    images, _, classes = labelled
+    naming = (embed(images, "named"), class_embeddings(model.encode_text, classes, templates)) if classes else ()
+    return PeopleSpace(
+        *(embed([image.path for image in people[name].images], f"{name} people") for name in ("training", "measured")),
+        embed_split(model, test),
+        *(extract(model.encode_text, side, progress="pairs") for side in zip(*wording.pairs, strict=True)),
+        extract(model.encode_text, wording.queries, progress="queries"),
+        *naming,
+    )
 
 
-def skew_at_k(
-    queries: np.ndarray, images: np.ndarray, labels: Iterable[Label], k: int, desired: dict[str, float] | None = None
-) -> PerGroup:
-    """Skew@k of each group in retrieval (Geyik et al. 2019, arXiv 1905.01989):
-
-        Skew_g@k = ln( share of g in the top k / desired share of g ),    MaxSkew@k = max_g Skew_g@k ≥ 0.
+def difference_of_means(embeddings: np.ndarray, gender: np.ndarray) -> np.ndarray:
+    """Return the unit direction (D,) from the mean of the women to that of the men.
 
     Args:
-        queries: (Q, D) query embeddings.
-        images: (N, D) image embeddings.
-        labels: N group labels; images labelled None are left out of the ranking.
-        k: Length of the ranked list.
-        desired: Desired share of each group, summing to 1; by default its share of the labelled images.
+        embeddings: (N, D).
+        gender: (N,), "man" or "woman".
 
-    Returns:
-        For each group, (Q,) skews: 0 at the desired share, -inf where the top k lacks the group; under "max"
-        MaxSkew@k, which is always finite.
-
-    Raises:
-        ValueError: Fewer than k images are labelled.
+    Example:
+        >>> difference_of_means(np.array([[2.0, 1.0], [0.0, 1.0]]), np.array(["man", "woman"])).tolist()
+        [1.0, 0.0]
     """
-    masks = group_masks(labels)
-    labelled = np.any(list(masks.values()), axis=0)
-    if labelled.sum() < k:
-        raise ValueError(f"k: found {k}, but only {labelled.sum()} images are labelled; lower k")
-    ranking = np.argsort(-(queries @ images[labelled].T), axis=1, kind="stable")[:, :k]  # shape: (Q, k)
-    skews = {}
-    for name, mask in masks.items():
-        member = mask[labelled]
-        share = member.mean() if desired is None else desired[name]
-        with np.errstate(divide="ignore"):  # ln 0 = -inf is the definition
-            skews[name] = np.log(member[ranking].mean(axis=1) / share)
-    return skews | {"max": np.max(list(skews.values()), axis=0)}
+    return normalize([embeddings[gender == "man"].mean(axis=0) - embeddings[gender == "woman"].mean(axis=0)])[0]
 
 
-def leakage(
-    features: np.ndarray, labels: Iterable[Label], kind: Literal["linear", "mlp"] = "linear", seed: int = 0
-) -> np.ndarray:
-    """Cross-validated balanced accuracy of a probe that reads the concept from features; chance is 0.5.
-
-    Fit an eraser on *other* items than are measured here: had all folds taken part in its fit, the group
-    means of a held-out fold would mirror those of the remaining ones, and probes would fall below chance.
+def describe_direction(space: PeopleSpace, people: dict[str, People]) -> dict[str, float]:
+    """Describe the direction of the pairs, and how it lies to the images.
 
     Args:
-        features: (N, D) features.
-        labels: N labels of two groups; items labelled None are left out.
-        kind: "linear" for logistic regression, "mlp" for one hidden layer of 64 units.
-        seed: Decides the folds and the MLP's initial weights.
+        space: from `embed_people`.
+        people: the same people, for their gender.
 
     Returns:
-        (5,) balanced accuracies in [0, 1], one per fold.
-
-    Raises:
-        ValueError: `kind` is unknown, or there are not two groups.
+        In percent, how much of the pairs' variance it explains, how often gender is read from it alone, and the share
+        of the test images' variance along it; its cosine to the difference of means of the training images, and of
+        that to the measured images' own; and the number of dimensions that the test images use, the participation
+        ratio (sum of the covariance's eigenvalues)² / (sum of their squares).
     """
-    probes = {
-        "linear": LogisticRegression(max_iter=2000),
-        # Strong weight decay and L-BFGS: Adam's defaults overfit features of few images, which hides what is there.
-        "mlp": MLPClassifier((64,), solver="lbfgs", alpha=10, tol=1e-3, max_iter=100, random_state=seed),
+    direction, explained = concept_direction(space.men, space.women)
+    variances = np.linalg.eigvalsh(np.cov(space.split.images.T))
+    of_training = difference_of_means(space.training, people["training"].gender)
+    of_measured = difference_of_means(space.measured, people["measured"].gender)
+    alone = leakage((space.measured @ direction)[:, None], people["measured"].gender)
+    return {
+        "variance of the pairs explained": 100 * explained[0],
+        "gender read from it alone": 100 * alone.mean(),
+        "cosine to the training images' difference": direction @ of_training,
+        "cosine of that to the measured images'": of_training @ of_measured,
+        "variance of all images along it": 100 * (space.split.images @ direction).var(ddof=1) / variances.sum(),
+        "dimensions the images use": variances.sum() ** 2 / (variances**2).sum(),
     }
-    if kind not in probes:
-        raise ValueError(f"kind: found {kind!r}, expected one of {list(probes)}")
-    masks = group_masks(labels)
-    if len(masks) != 2:
-        raise ValueError(f"labels: found the groups {list(masks)}, expected two")
-    first, second = masks.values()
-    x, y = features[first | second].astype(np.float64), second[first | second]
-    scores = []
-    for train, test in StratifiedKFold(5, shuffle=True, random_state=seed).split(x, y):
-        scaler = StandardScaler().fit(x[train])
-        weights = compute_sample_weight("balanced", y[train])  # else a probe in doubt names the larger group
-        probe = probes[kind].fit(scaler.transform(x[train]), y[train], sample_weight=weights)
-        scores.append(balanced_accuracy_score(y[test], probe.predict(scaler.transform(x[test]))))
-    return np.array(scores)

@@ -12,7 +12,7 @@ RESAMPLES = 1000
 
 
 def bootstrap_recall(split: EmbeddedSplit, seed: int = 0) -> pd.DataFrame:
-    """Measures retrieval with percentile intervals, 95 %, over 1,000 resamples of the images.
+    """Measure retrieval with percentile intervals, 95 %, over 1,000 resamples of the images.
 
     An image is drawn with all its captions, since they stand or fall together; the gallery stays as it is. The interval
     is about the choice of test images alone: another seed of training, or other photos, can move the number further
@@ -23,8 +23,8 @@ def bootstrap_recall(split: EmbeddedSplit, seed: int = 0) -> pd.DataFrame:
         seed: of the resampling.
 
     Returns:
-        One line a direction and cutoff: `direction`, `metric` ("R@5"), `recall`, `low`, `high` and `chance` in percent,
-        `n` queries.
+        One line per direction and cutoff: `direction`, `metric` ("R@5"), `recall`, `low`, `high` and `chance` in
+        percent, `n` queries.
     """
     image_ranks, caption_ranks = retrieval_ranks(split.images, split.captions, split.caption_to_image)
     captions = np.bincount(split.caption_to_image)  # of each image, shape (N,)

@@ -35,10 +35,10 @@ class MemoryPlan:
     pair_text: int
 
     def gib(self, batch_size: int, area: float = 1.0) -> float:
-        """Returns the memory of one training step in GiB, the CUDA libraries' own (about one GiB) aside.
+        """Return the memory of one training step in GiB, the CUDA libraries' own (about one GiB) aside.
 
         Args:
-            batch_size: pairs a step.
+            batch_size: pairs per step.
             area: of an image, relative to the size planned for: 4 = twice the side.
 
         Example:
@@ -49,7 +49,7 @@ class MemoryPlan:
 
 
 def plan_memory(config: Config) -> MemoryPlan:
-    """Counts what a training of a configuration holds for its backward pass; the critic's share is too small to matter.
+    """Count what a training of a configuration holds for its backward pass; the critic's share is too small to matter.
 
     In bfloat16 the part that grows with the batch is about half of this.
 
@@ -69,14 +69,14 @@ def plan_memory(config: Config) -> MemoryPlan:
     states = (2 if optim.optimizer == "adamw" else bool(optim.momentum)) + bool(optim.lookahead_k)
     return MemoryPlan(
         parameters,
-        4 * parameters * (2 + states),  # weights, gradients and states, four bytes a number
+        4 * parameters * (2 + states),  # weights, gradients and states, four bytes per number
         saved_bytes(model, lambda: model.image_features(images)) // PAIRS,
         saved_bytes(model, lambda: model.text_features(tokens)) // PAIRS,
     )
 
 
 def saved_bytes(network: nn.Module, forward: Callable[[], Tensor]) -> int:
-    """Returns how many bytes a forward pass keeps for the backward pass, the network's own weights aside.
+    """Return how many bytes a forward pass keeps for the backward pass, the network's own weights aside.
 
     Args:
         network: whose parameters do not count.
@@ -103,14 +103,14 @@ def saved_bytes(network: nn.Module, forward: Callable[[], Tensor]) -> int:
 
 
 def flops_per_pair(config: Config) -> float:
-    """Counts the floating-point operations of training on one pair: encoders, critic and priors, forward and backward.
+    """Count the floating-point operations of training on one pair: encoders, critic and priors, forward and backward.
 
     Args:
         config: the run. A pretrained text encoder counts as a BERT of the configured size; what all-pairs objectives
             spend on the scores of a batch is left out (notebook 08 measures it).
 
     Returns:
-        Operations a pair; an addition and a multiplication count as two.
+        Operations per pair; an addition and a multiplication count as two.
     """
     config = config.override(batch_size=PAIRS, negatives=1, text_weights="", image_weights="")
     ids = torch.ones(PAIRS, config.data.max_tokens, dtype=torch.long)
@@ -122,15 +122,15 @@ def flops_per_pair(config: Config) -> float:
 
 
 def plan(config: Config, seeds: int, tflops: float) -> str:
-    """Describes the trainings of a profile with what they cost.
+    """Describe the trainings of a profile with what they cost.
 
     Args:
         config: the profile.
         seeds: trainings per objective.
-        tflops: what the device sustains in training, in 10¹² operations a second.
+        tflops: what the device sustains in training, in 10¹² operations per second.
 
     Returns:
-        A line on the networks, one a training, and the sum.
+        A line on the networks, one per training, and the sum.
     """
     train, model = config.train, config.model
     pairs, each = train.steps * train.batch_size, flops_per_pair(config)
@@ -139,7 +139,7 @@ def plan(config: Config, seeds: int, tflops: float) -> str:
     image = f"{model.image_arch} at {config.data.image_size} px"
     text = model.text_weights or f"BERT of {model.text_layers} layers, {model.text_hidden} wide"
     lines = [
-        f"{config.profile}: {image} and {text}: {each / 1e9:.3g} GFLOP a pair",
+        f"{config.profile}: {image} and {text}: {each / 1e9:.3g} GFLOP per pair",
         *(
             f"  {objective:<8} seed {seed}  {train.steps:,} steps of {train.batch_size:,} pairs = {pairs:,} pairs,"
             f" {pairs * each:.2g} FLOP, {hours:,.2g} h"

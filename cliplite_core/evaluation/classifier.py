@@ -20,13 +20,13 @@ from torch.utils.data import (
     SequentialSampler,
     TensorDataset,
 )
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 Logits = Callable[[torch.Tensor], torch.Tensor]
 
 
 def new_layer(features: Logits, data: Dataset, classes: int, device: torch.device) -> nn.Linear:
-    """Returns a classifier of small random weights, as wide as the features of the first input.
+    """Return a classifier of small random weights, as wide as the features of the first input.
 
     Args:
         features: inputs -> (B, D), in eval mode, since it is called on a batch of one.
@@ -46,11 +46,11 @@ def new_layer(features: Logits, data: Dataset, classes: int, device: torch.devic
 
 
 def batches(data: Dataset, batch_size: int, num_workers: int = 0, shuffle: bool = False) -> DataLoader:
-    """Returns a loader of (inputs (B, ...), labels (B,)); shuffled, it is for training.
+    """Return a loader of (inputs (B, ...), labels (B,)); shuffled, it is for training.
 
     Args:
         data: pairs (input, class index).
-        batch_size: items a batch; the last may be smaller.
+        batch_size: items per batch; the last may be smaller.
         num_workers: processes that load images; 0 loads them here.
         shuffle: a new order each epoch, from torch's global generator.
 
@@ -61,7 +61,7 @@ def batches(data: Dataset, batch_size: int, num_workers: int = 0, shuffle: bool 
     order = RandomSampler(data) if shuffle else SequentialSampler(data)
     lone_item = shuffle and 1 < batch_size < len(data) and len(data) % batch_size == 1
     groups = BatchSampler(order, batch_size, drop_last=lone_item)
-    if isinstance(data, TensorDataset):  # takes a list of indices: one gather a batch, not one call a row
+    if isinstance(data, TensorDataset):  # takes a list of indices: one gather per batch, not one call per row
         return DataLoader(data, batch_size=None, sampler=groups)
     return DataLoader(data, batch_sampler=groups, num_workers=num_workers)
 
@@ -74,7 +74,7 @@ def fit(
     epochs: int,
     device: torch.device,
 ) -> list[float]:
-    """Minimises cross-entropy, one schedule step a batch.
+    """Minimise cross-entropy, with one schedule step per batch.
 
     Args:
         logits: inputs (B, ...) -> (B, C).
@@ -91,7 +91,7 @@ def fit(
         ValueError: the loss of an epoch is not finite.
     """
     history = []
-    for epoch in tqdm(range(epochs), desc="epochs", leave=False):
+    for epoch in tqdm(range(epochs), desc="training a classifier", unit="epoch", leave=False):
         losses = []
         for inputs, labels in loader:
             loss = F.cross_entropy(logits(inputs.to(device)), labels.to(device).long())
@@ -108,14 +108,14 @@ def fit(
 
 @torch.no_grad()
 def predict(logits: Logits, loader: DataLoader, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the scores (n, C) and the labels (n,) of all items, in the loader's order."""
+    """Return the scores (n, C) and the labels (n,) of all items, in the loader's order."""
     outputs = [(logits(inputs.to(device)).cpu(), labels) for inputs, labels in loader]
     scores, labels = (torch.cat(parts).numpy() for parts in zip(*outputs, strict=True))
     return scores, labels
 
 
 def classification_metrics(scores: np.ndarray, labels: Sequence[int]) -> dict:
-    """Scores single-label classification.
+    """Score single-label classification.
 
     Args:
         scores: higher is likelier, shape (n, C).

@@ -14,17 +14,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
+from tqdm.auto import tqdm
 
 from cliplite_core.config import ObjectiveConfig
 from cliplite_core.critic import DotCritic
 from cliplite_core.objectives import OBJECTIVE_STARTS, objective_bound
 
+TIME, MEMORY = "time of one pass (s)", "peak memory (MiB)"
+UNITS = {TIME: "s", MEMORY: "MiB"}
+EXPONENTS = {TIME: "exponent of seconds", MEMORY: "exponent of mib"}
+
 
 def objective_cost(objective: str, batch_size: int, units: int = 512, least: float = 0.3) -> dict[str, float]:
-    """Measures forward and backward pass from normalised embeddings to their gradients.
+    """Measure forward and backward pass from normalised embeddings to their gradients.
 
     Args:
         objective: "jsd" (one negative), "infonce" or "sigmoid".
@@ -56,8 +62,40 @@ def objective_cost(objective: str, batch_size: int, units: int = 512, least: flo
     return {"seconds": min(seconds), "mib": memory / 2**20}
 
 
+def objective_costs(
+    batch_sizes: Sequence[int], objectives: Sequence[str] = ("jsd", "infonce", "sigmoid")
+) -> pd.DataFrame:
+    """Measure what each objective costs for each batch size.
+
+    Args:
+        batch_sizes: pairs per batch, ascending, each >= 2.
+        objectives: which of them.
+
+    Returns:
+        One line per objective and batch size, indexed by `objective` and `batch_size`, with the columns `TIME` in
+        seconds and `MEMORY` in MiB.
+    """
+    settings = pd.MultiIndex.from_product([objectives, batch_sizes], names=["objective", "batch_size"])
+    measured = [objective_cost(*setting) for setting in tqdm(settings, desc="cost of the objectives", leave=False)]
+    return pd.DataFrame(measured, index=settings).rename(columns={"seconds": TIME, "mib": MEMORY})
+
+
+def exponents(costs: pd.DataFrame) -> pd.DataFrame:
+    """Fit cost = c · B^p for each objective and each kind of cost.
+
+    Args:
+        costs: from `objective_costs`, with at least two batch sizes.
+
+    Returns:
+        One line per objective with its exponents p, in the columns `EXPONENTS`.
+    """
+    sizes = costs.index.unique("batch_size")
+    fitted = costs.groupby(level="objective", sort=False).agg(lambda taken: fit_exponent(sizes, taken))
+    return fitted.rename(columns=EXPONENTS)
+
+
 def fit_exponent(batch_sizes: Sequence[int], values: Sequence[float], points: int = 3) -> float:
-    """Fits value = c · B^p to the largest batches, where fixed costs no longer show.
+    """Fit value = c · B^p to the largest batches, where fixed costs no longer show.
 
     Args:
         batch_sizes: ascending.
@@ -89,7 +127,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _peak_bytes(once: Callable[[], None], device: torch.device) -> float:
-    """The most memory a pass holds at once beyond what was held before it."""
+    """Return the most memory a pass holds at once beyond what was held before it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

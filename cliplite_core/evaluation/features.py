@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.labelled.labels import LabelledImages
@@ -22,20 +22,20 @@ from cliplite_core.model import CLIPLite
 
 
 def module_of(function: Callable) -> nn.Module | None:
-    """Returns the module behind a function: itself, or the owner of a method such as `model.encode_image`."""
+    """Return the module behind a function: itself, or the owner of a method such as `model.encode_image`."""
     owner = function if isinstance(function, nn.Module) else getattr(function, "__self__", None)
     return owner if isinstance(owner, nn.Module) else None
 
 
 def device_of(module: nn.Module | None) -> torch.device:
-    """Returns the device of a module's first parameter; the CPU when there is none."""
+    """Return the device of a module's first parameter; the CPU when there is none."""
     parameter = next(module.parameters(), None) if module is not None else None
     return parameter.device if parameter is not None else torch.device("cpu")
 
 
 @contextmanager
 def evaluating(module: nn.Module | None) -> Iterator[None]:
-    """Holds a module in eval mode, then gives each submodule back the mode it had.
+    """Hold a module in eval mode, then gives each submodule back the mode it had.
 
     Args:
         module: the network, or None for a plain function (nothing is done).
@@ -57,7 +57,7 @@ def extract(
     num_workers: int = 0,
     progress: str = "features",
 ) -> np.ndarray:
-    """Applies a network to every item, without gradients and in eval mode.
+    """Apply a network to every item, without gradients and in eval mode.
 
     Args:
         function: a module or a bound method of one (`model.encode_image`, `model.text_features`), taking a
@@ -102,7 +102,7 @@ def extract(
 
 
 def _collate_inputs(items: list) -> torch.Tensor | list:
-    """Stacks tensors, keeps strings as a list, and drops labels."""
+    """Stack tensors, keeps strings as a list, and drops labels."""
     inputs = [item[0] if isinstance(item, (tuple, list)) else item for item in items]
     return torch.stack(inputs) if isinstance(inputs[0], torch.Tensor) else inputs
 
@@ -125,7 +125,7 @@ class EmbeddedSplit:
 
 
 def embed_split(model: CLIPLite, items: Sequence[CaptionedImage], captions_per_image: int = 5) -> EmbeddedSplit:
-    """Embeds the images of a split and their first captions (paper: five each).
+    """Embed the images of a split and their first captions (paper: five each).
 
     Args:
         model: a trained model with a dot critic.
@@ -135,12 +135,26 @@ def embed_split(model: CLIPLite, items: Sequence[CaptionedImage], captions_per_i
     Returns:
         Embeddings of images and captions, with the row of each caption's image.
     """
-    texts = [caption for item in items for caption in item.captions[:captions_per_image]]
-    owners = [row for row, item in enumerate(items) for _ in item.captions[:captions_per_image]]
+    texts, owners = captions_of(items, captions_per_image)
     images = LabelledImages([item.path for item in items], range(len(items)), model.preprocess)
     return EmbeddedSplit(
         extract(model.encode_image, images, progress="images"),
         extract(model.encode_text, texts, progress="captions"),
-        np.array(owners),
+        owners,
         texts,
     )
+
+
+def captions_of(items: Sequence[CaptionedImage], captions_per_image: int = 5) -> tuple[list[str], np.ndarray]:
+    """List the first captions of every image (paper: five each), with the image each belongs to.
+
+    Args:
+        items: N captioned images.
+        captions_per_image: at most this many of each.
+
+    Returns:
+        The M captions, all of image 0 first, and the row of each caption's image, shape (M,), int64.
+    """
+    texts = [caption for item in items for caption in item.captions[:captions_per_image]]
+    counts = [min(captions_per_image, len(item.captions)) for item in items]
+    return texts, np.repeat(np.arange(len(items)), counts)

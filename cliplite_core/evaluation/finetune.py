@@ -1,18 +1,24 @@
 """End-to-end finetuning of an image encoder on labelled images (paper, iNaturalist 2018 protocol).
 
 The number says how good a start the pretrained weights are for this recipe; with many labels and epochs it
-says little about what pretraining had learnt, since a random start catches up.
+says little about what pretraining had learned, since a random start catches up.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import MultiStepLR
 from torch.utils.data import Dataset
+from torchvision.transforms import v2
 
+from cliplite_core.config import Config
+from cliplite_core.data.labelled.labels import LabelledImages
+from cliplite_core.data.labelled.read import Labelled
+from cliplite_core.data.transforms import eval_transform, train_transform
 from cliplite_core.evaluation.classifier import batches, classification_metrics, fit, new_layer, predict
 from cliplite_core.evaluation.features import device_of
 
@@ -29,7 +35,7 @@ def finetune(
     seed: int = 0,
     num_workers: int = 0,
 ) -> dict:
-    """Trains a copy of an image encoder with a new linear layer end to end (iNaturalist protocol).
+    """Train a copy of an image encoder with a new linear layer end to end (iNaturalist protocol).
 
     SGD with momentum 0.9; the rate falls to a tenth after 70 % of the steps and again after 90 %.
 
@@ -60,3 +66,21 @@ def finetune(
         losses = fit(network, loader, optimizer, schedule, epochs, device)
         scores, labels = predict(network.eval(), batches(test, batch_size, num_workers), device)
     return {**classification_metrics(scores, labels), "train_loss": losses}
+
+
+def finetuning_views(splits: Mapping[str, Labelled], config: Config) -> tuple[LabelledImages, LabelledImages]:
+    """Return labelled images as finetuning sees them: of train random crops and flips, of test the whole image.
+
+    Args:
+        splits: "train" and "test", as from `read_probe_splits`.
+        config: the profile, for the size of the images and the strength of the augmentation.
+
+    Returns:
+        Pairs (image (3, S, S), class index) of train, augmented anew at every look, and of test.
+    """
+    data = config.data
+    crop = train_transform(data.image_size, data.crop_scale, data.color_jitter)
+    augmented = v2.Compose([v2.RandomHorizontalFlip(), crop])
+    views = {"train": augmented, "test": eval_transform(data.image_size)}
+    train, test = (LabelledImages(*splits[name][:2], view) for name, view in views.items())
+    return train, test

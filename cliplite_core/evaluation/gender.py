@@ -9,10 +9,105 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cliplite_core.storage.places import DEFINITIONS
+import numpy as np
+
+from cliplite_core.config import Config
+from cliplite_core.data.captions import CaptionedImage, read_json
+from cliplite_core.data.splits import data_folder, read_people, read_split
+from cliplite_core.storage.places import DEFINITIONS, data_root
+
+if TYPE_CHECKING:
+    from cliplite_core.scenes.vocabulary import Activity
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Images whose captions name one gender.
+
+    Attributes:
+        images: n of them, in the order of their file.
+        gender: "man" or "woman" of each, shape (n,), strings.
+        source: the captions file; that of composed scenes holds the truth as well.
+    """
+
+    images: list[CaptionedImage]
+    gender: np.ndarray
+    source: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Wording:
+    """The sentences of the experiment.
+
+    Attributes:
+        pairs: P pairs ("a man …", "a woman …") that define the direction.
+        queries: Q sentences "a person …" that name no gender.
+        lean: shape (Q,), 1 where the query's activity is shown mostly by men in training, -1 where by women. None = it
+            is not known.
+    """
+
+    pairs: list[tuple[str, str]]
+    queries: list[str]
+    lean: np.ndarray | None = None
+
+
+def find_people(config: Config) -> dict[str, People]:
+    """Read the images of people, those that are measured and those that directions and erasers are fitted to.
+
+    Args:
+        config: `people` of its `evaluation` section names the measured ones; the others are from the training split.
+
+    Returns:
+        "measured" and "training", without the images whose captions name both genders or none.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_people` and `read_split`.
+    """
+    people, captions = config.evaluation.people, config.data.captions
+    files = {
+        split: data_folder(config) / captions.replace("{split}", split) for split in (people, config.data.train_split)
+    }
+    measured = data_root() / people if people.endswith(".json") else files[people]
+    return {
+        "measured": _labelled(read_people(config), measured),
+        "training": _labelled(read_split(config, config.data.train_split), files[config.data.train_split]),
+    }
+
+
+def _labelled(images: Iterable[CaptionedImage], source: Path) -> People:
+    found = [(image, gender_from_captions(image.captions)) for image in images]
+    found = [(image, gender) for image, gender in found if gender]
+    return People([image for image, _ in found], np.array([gender for _, gender in found]), source)
+
+
+def gender_follows(people: People, activities: Mapping[str, Activity]) -> float:
+    """Return how often gender is the one that the activity leans to, by the truth that composed scenes come with.
+
+    Args:
+        people: from `find_people`.
+        activities: name = activity, from `scenes.vocabulary`.
+
+    Returns:
+        A share in [0, 1]; one half where gender and activity are independent.
+
+    Raises:
+        ValueError: a caption contradicts the truth, or the file holds none.
+    """
+    try:
+        truth = {entry["id"]: entry for entry in read_json(people.source, "the captions of composed scenes")["images"]}
+        entries = [truth[image.image_id] for image in people.images]
+        wrong = [entry["id"] for entry, said in zip(entries, people.gender, strict=True) if entry["gender"] != said]
+        follows = [activities[entry["activity"]].leans == entry["gender"] for entry in entries]
+    except KeyError as error:
+        raise ValueError(f"{people.source}: no truth of composed scenes, {error} is missing") from error
+    if wrong:
+        raise ValueError(f"{people.source}: captions contradict the truth in {len(wrong)} images, first {wrong[0]}")
+    return float(np.mean(follows))
 
 
 def gender_from_captions(captions: Iterable[str], words: Mapping[str, frozenset[str]] | None = None) -> str | None:
@@ -90,6 +185,31 @@ def neutral_queries(contexts: Sequence[str] | None = None) -> list[str]:
         ['a person playing golf']
     """
     return _captions("person", contexts, "queries")
+
+
+def photo_wording() -> Wording:
+    """Return the sentences for photos, those of data/neutral_queries.json; what training made of them is not known."""
+    return Wording(definitional_pairs(), neutral_queries())
+
+
+def scene_wording(
+    activities: Mapping[str, Activity], positions: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str]]
+) -> Wording:
+    """Return the sentences for composed scenes, in their own words; pairs and queries share no activity and no place.
+
+    Args:
+        activities: name = activity, from `scenes.vocabulary`.
+        positions: name = phrases such as "on the left", which continue the pairs.
+        places: background = phrases such as "on the grass", of which the first continues the queries.
+
+    Returns:
+        A pair per position and one without; a query per activity and place, and one per activity alone.
+    """
+    contexts = ["", *(phrase for phrases in positions.values() for phrase in phrases)]
+    backgrounds = ["", *(phrases[0] for phrases in places.values())]
+    queried = [f"{activity.phrase} {place}".strip() for activity in activities.values() for place in backgrounds]
+    lean = [1 if activity.leans == "man" else -1 for activity in activities.values()]
+    return Wording(definitional_pairs(contexts), neutral_queries(queried), np.repeat(lean, len(backgrounds)))
 
 
 def _captions(noun: str, contexts: Sequence[str] | None, default: str) -> list[str]:

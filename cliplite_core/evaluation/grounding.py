@@ -7,6 +7,7 @@ object there, nor that it sees the object's outline. Backgrounds that go with an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,112 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor, nn
 from torchvision.ops import box_iou
+from tqdm.auto import tqdm
 
-from cliplite_core.data.labelled.boxes import box_masks
+from cliplite_core.config import Config
+from cliplite_core.data.inventory.needs import available
+from cliplite_core.data.labelled.boxes import BoxedImage, box_masks
+from cliplite_core.data.labelled.read import read_boxes
+from cliplite_core.data.transforms import eval_transform
 from cliplite_core.evaluation.features import device_of, evaluating
+from cliplite_core.storage.places import data_root
+
+DEV_IMAGES = 200  # at least this many choose the input size, where dev has them; all of dev choose the threshold
+
+
+@dataclass(frozen=True, eq=False)
+class NamedObject:
+    """A question to the critic: where in this image is the thing of this name?
+
+    Attributes:
+        image: the image with all its boxes.
+        name: the name of a thing in it; several boxes may bear it.
+    """
+
+    image: BoxedImage
+    name: str
+
+    @property
+    def boxes(self) -> Tensor:
+        """The boxes of that name, shape (K, 4)."""
+        return self.image.boxes_of(self.name)
+
+    @property
+    def text(self) -> str:
+        """The sentence that the critic reads."""
+        return f"a picture of a {self.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Grounding:
+    """What `ground` found of one model.
+
+    Attributes:
+        size: side in pixels at which the model sees an image, chosen on dev.
+        threshold: of `box_from_heatmap`, chosen on dev.
+        hits: "pointing game" and "localisation", (N,) float hits each.
+        shown: heat maps of the queries to be shown, each (H, W) of its image.
+    """
+
+    size: int
+    threshold: float
+    hits: dict[str, Tensor]
+    shown: list[Tensor]
+
+
+def read_named_objects(config: Config, split: str, at_most: int) -> list[NamedObject]:
+    """Read what there is to ask about: every name in every boxed image, spread evenly over the split.
+
+    Images with at least two different things come alone, if the set has any: elsewhere there is nothing to tell apart.
+
+    Args:
+        config: its `evaluation` section names the boxes.
+        split: the split's name.
+        at_most: questions.
+    """
+    where, root = available(config).evaluation, data_root()
+    images = read_boxes(root / where.boxes, root / where.box_images, split)
+    several = [image for image in images if len(set(image.category_names)) > 1]
+    found = [NamedObject(image, name) for image in several or images for name in sorted(set(image.category_names))]
+    return [found[i] for i in np.linspace(0, len(found) - 1, min(at_most, len(found))).astype(int)]
+
+
+def ground(
+    model: nn.Module,
+    dev: Sequence[NamedObject],
+    test: Sequence[NamedObject],
+    sizes: Sequence[int],
+    shown: Sequence[int],
+) -> Grounding:
+    """Choose input size and threshold on dev, then point at and localise the things of test.
+
+    Args:
+        model: a `CLIPLite`.
+        dev: questions to choose by.
+        test: N questions to report on.
+        sizes: sides in pixels to choose among; a larger input gives the heat map more cells.
+        shown: rows of `test` whose heat is kept.
+    """
+    size = choose_size(model, dev, sizes)
+    threshold = choose_threshold(heat_of(model, dev, size), [query.boxes for query in dev])
+    heats, boxes = heat_of(model, test, size), [query.boxes for query in test]
+    found = [box_from_heatmap(heat, threshold) for heat in heats]
+    hits = {"pointing game": pointing_game(heats, boxes), "localisation": box_accuracy(found, boxes)}
+    return Grounding(size, threshold, hits, [heats[row] for row in shown])
+
+
+def choose_size(model: nn.Module, dev: Sequence[NamedObject], sizes: Sequence[int]) -> int:
+    """Return the input size whose heat points best on a part of dev, the first of equals."""
+    few = dev[:: max(1, len(dev) // DEV_IMAGES)]
+    hits = {size: pointing_game(heat_of(model, few, size), [query.boxes for query in few]).mean() for size in sizes}
+    return max(sizes, key=hits.__getitem__)
+
+
+def heat_of(model: nn.Module, queries: Sequence[NamedObject], size: int) -> list[Tensor]:
+    """Return the heat of each question, (H, W) of its image, for images shown at `size` pixels."""
+    paths, texts = [query.image.path for query in queries], [query.text for query in queries]
+    heats = heatmaps(model, paths, texts, eval_transform(size))
+    return list(tqdm(heats, desc=f"heat at {size} px", total=len(queries), leave=False))
 
 
 def grad_cam(model: nn.Module, images: Tensor, texts: list[str]) -> Tensor:
@@ -104,7 +208,7 @@ def pointing_game(heatmaps: Iterable[Tensor], boxes: Iterable[Tensor]) -> Tensor
 
 
 def pointing_baselines(sizes: Iterable[tuple[int, int]], boxes: Iterable[Tensor]) -> dict[str, Tensor]:
-    """What the pointing game gives to those who do not look.
+    """Play the pointing game without looking.
 
     Args:
         sizes: N image sizes (height, width).
@@ -140,7 +244,7 @@ def box_from_heatmap(heatmap: Tensor, threshold: float) -> Tensor:
 def box_accuracy(predicted: Iterable[Tensor], boxes: Iterable[Tensor], iou: float = 0.5) -> Tensor:
     """Localisation hits: does the predicted box overlap any true box enough?
 
-    Baselines predict the whole image, or a proposal picked by a rule of `cliplite_core.evaluation.referring`.
+    The baseline predicts the whole image, see `baseline_hits`.
 
     Args:
         predicted: N boxes of shape (4,).
@@ -153,6 +257,24 @@ def box_accuracy(predicted: Iterable[Tensor], boxes: Iterable[Tensor], iou: floa
     return torch.stack(
         [(box_iou(guess[None], truth) >= iou).any().float() for guess, truth in zip(predicted, boxes, strict=True)]
     )
+
+
+def baseline_hits(queries: Sequence[NamedObject]) -> dict[str, dict[str, Tensor]]:
+    """Judge guesses that do not look at the image.
+
+    Args:
+        queries: N questions.
+
+    Returns:
+        Metric = {name = (N,) float hits}: of the "pointing game", the "centre" of the image and "chance", any pixel; of
+        "localisation", the "whole image".
+    """
+    sizes, boxes = [(query.image.height, query.image.width) for query in queries], [query.boxes for query in queries]
+    whole = [torch.tensor([0.0, 0.0, width, height]) for height, width in sizes]
+    return {
+        "pointing game": pointing_baselines(sizes, boxes),
+        "localisation": {"whole image": box_accuracy(whole, boxes)},
+    }
 
 
 def choose_threshold(heatmaps: Sequence[Tensor], boxes: Sequence[Tensor]) -> float:

@@ -10,24 +10,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from tqdm.auto import tqdm
 
-from cliplite_core.config import Config, EvaluationConfig
+from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.inventory.needs import available
-from cliplite_core.data.labelled.labels import LabelledImages, label_fraction, read_voc_labels
-from cliplite_core.data.labelled.read import read_class_splits, read_classes
+from cliplite_core.data.labelled.labels import LabelledImages
+from cliplite_core.data.labelled.read import read_classes
 from cliplite_core.data.splits import read_split
+from cliplite_core.evaluation.baselines import Backbone
 from cliplite_core.evaluation.classifier import classification_metrics
-from cliplite_core.evaluation.features import extract
-from cliplite_core.evaluation.linear_probe import lbfgs_probe
+from cliplite_core.evaluation.features import captions_of, extract
+from cliplite_core.evaluation.linear_probe import lbfgs_probe, read_probe_splits
 from cliplite_core.evaluation.retrieval import retrieval_metrics
-from cliplite_core.evaluation.voc_probe import voc_linear_classification
+from cliplite_core.evaluation.studies import AblationRun
+from cliplite_core.evaluation.voc_probe import classify_voc, read_voc_splits
 from cliplite_core.evaluation.zero_shot import fill_template, load_prompts
 from cliplite_core.model import CLIPLite
 from cliplite_core.runs import load_run
 from cliplite_core.storage.files import write_text
-from cliplite_core.storage.places import data_root, definition, run_directory
+from cliplite_core.storage.places import data_root, run_directory
 
 MEASURES = {
     "retrieval": "retrieval R@5 (%)",
@@ -39,7 +43,7 @@ PROBE_L2 = 1e-2  # of standardised features: the same for every run, so that non
 
 
 def measure_quality(model: CLIPLite, config: Config) -> dict[str, float]:
-    """Measures a trained model, with either critic, on the profile's test data.
+    """Measure a trained model, with either critic, on the profile's test data.
 
     Args:
         model: in evaluation mode.
@@ -52,26 +56,25 @@ def measure_quality(model: CLIPLite, config: Config) -> dict[str, float]:
     val, test = config.data.val_split, config.data.test_split
     recall = {split: _recall(model, read_split(config, split)) for split in dict.fromkeys((val, test))}  # may be one
     quality = {"validation": recall[val], "retrieval": recall[test]}
-    where = available(config).evaluation
+    where, backbone = available(config).evaluation, Backbone(model.image_encoder, config.data.image_size)
     if where.zero_shot:
         quality["zero-shot"] = _zero_shot(model, data_root() / where.zero_shot)
     if where.voc:
-        quality["transfer"] = _voc_map(model, data_root() / where.voc, config.data.workers)
+        quality["transfer"] = classify_voc(backbone, read_voc_splits(config), config.data.workers)["map"]
     elif where.probe:
-        quality["probe"] = _probe_top1(model, where, config.data.workers)
+        quality["probe"] = _probe_top1(backbone, config)
     return {name: round(100 * float(value), 4) for name, value in quality.items()}
 
 
-def _recall(model: CLIPLite, items: Sequence[CaptionedImage], captions_per_image: int = 5) -> float:
-    texts = [caption for item in items for caption in item.captions[:captions_per_image]]
-    owners = [row for row, item in enumerate(items) for _ in item.captions[:captions_per_image]]
+def _recall(model: CLIPLite, items: Sequence[CaptionedImage]) -> float:
+    texts, owners = captions_of(items)
     found = retrieval_metrics(_scores(model, [item.path for item in items], texts), owners)
     return np.mean([found[direction]["R@5"] for direction in ("image_to_text", "text_to_image")])
 
 
 def _zero_shot(model: CLIPLite, folder: Path) -> float:
     paths, labels, classes = read_classes(folder)
-    prompts, _ = load_prompts(definition("prompts.json"))
+    prompts, _ = load_prompts()
     texts = [fill_template(prompts["paper"][0], name) for name in classes]
     return classification_metrics(_scores(model, paths, texts), labels)["top1"]
 
@@ -84,45 +87,29 @@ def _scores(model: CLIPLite, paths: Sequence[Path], texts: Sequence[str]) -> np.
     return model.critic.pairwise(*features).cpu().numpy()
 
 
-def _voc_map(model: CLIPLite, devkit: Path, workers: int) -> float:
-    features, labels = {}, {}
-    for name in ("trainval", "test"):
-        paths, labels[name], _ = read_voc_labels(devkit, name)
-        images = LabelledImages(paths, range(len(paths)), model.preprocess)
-        features[name] = extract(model.image_encoder, images, num_workers=workers)
-    return voc_linear_classification(features["trainval"], labels["trainval"], features["test"], labels["test"])["map"]
-
-
-def _probe_top1(model: CLIPLite, where: EvaluationConfig, workers: int) -> float:
-    folder, features = data_root() / where.probe, {}
-    sets = read_class_splits(train=folder / "train", test=folder / where.probe_test_split)
-    images, labels, classes = sets["train"]
-    if 0 < where.probe_images < len(labels):
-        kept = label_fraction(labels, where.probe_images / len(labels), seed=0)
-        sets["train"] = [images[row] for row in kept], labels[kept], classes
-    for name, (images, labels, _) in sets.items():
-        pictures = LabelledImages(images, labels, model.preprocess)
-        features[name] = extract(model.image_encoder, pictures, num_workers=workers)
+def _probe_top1(backbone: Backbone, config: Config) -> float:
+    splits = read_probe_splits(config)
+    features = backbone.features(splits, config.data.workers)
     mean, deviation = features["train"].mean(axis=0), features["train"].std(axis=0) + 1e-6
     train, test = ((features[name] - mean) / deviation for name in ("train", "test"))
-    return lbfgs_probe(train, sets["train"][1], test, sets["test"][1], l2=(PROBE_L2,))["top1"]
+    return lbfgs_probe(train, splits["train"][1], test, splits["test"][1], l2=(PROBE_L2,))["top1"]
 
 
 def item_counts(config: Config) -> dict[str, int]:
-    """Returns how many test items stand behind each of `MEASURES`, as far as the profile names their data."""
+    """Return how many test items stand behind each of `MEASURES`, as far as the profile names their data."""
     sizes = {"retrieval": len(read_split(config, config.data.test_split))}
     where = available(config).evaluation
     if where.zero_shot:
         sizes["zero-shot"] = len(read_classes(data_root() / where.zero_shot)[0])
     if where.voc:
-        sizes["transfer"] = len(read_voc_labels(data_root() / where.voc, "test")[0])
+        sizes["transfer"] = len(read_voc_splits(config)["test"][0])
     elif where.probe:
-        sizes["probe"] = len(read_classes(data_root() / where.probe / where.probe_test_split)[1])
+        sizes["probe"] = len(read_probe_splits(config)["test"][1])
     return sizes
 
 
 def quality(config: Config) -> dict[str, float]:
-    """Returns what `measure_quality` says of a configuration's model; trains and measures it first, if need be.
+    """Return what `measure_quality` says of a configuration's model; trains and measures it first, if need be.
 
     Args:
         config: the run.
@@ -134,3 +121,21 @@ def quality(config: Config) -> dict[str, float]:
     if not path.exists():
         write_text(path, json.dumps(measure_quality(load_run(config), config)) + "\n")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def measure_runs(runs: Sequence[AblationRun]) -> dict[str, pd.DataFrame]:
+    """Measure the trainings of all studies; a run that is not there yet is trained first.
+
+    Args:
+        runs: from `studies.ablation_runs`.
+
+    Returns:
+        Study -> one line per training, indexed by the fields it varies, `objective` and `seed`; a column per score of
+        `measure_quality`, in percent.
+    """
+    lines: dict[str, list[dict]] = {}
+    for run in tqdm(runs, desc="ablations", unit="training", leave=False):
+        labels = run.settings | {"objective": run.config.objective.objective, "seed": run.config.train.seed}
+        lines.setdefault(run.study, []).append(labels | quality(run.config))
+    index = {run.study: [*run.settings, "objective", "seed"] for run in runs}
+    return {study: pd.DataFrame(found).set_index(index[study]) for study, found in lines.items()}

@@ -10,16 +10,44 @@ judges all methods and baselines alike.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.ops import box_area, box_iou
+from tqdm.auto import tqdm
 
-from cliplite_core.data.labelled.boxes import box_masks
+from cliplite_core.config import Config
+from cliplite_core.data.inventory.needs import available
+from cliplite_core.data.labelled.boxes import Reference, box_masks, read_references
+from cliplite_core.data.labelled.read import read_boxes
+from cliplite_core.data.transforms import eval_transform
 from cliplite_core.evaluation.features import evaluating
+from cliplite_core.evaluation.grounding import heatmaps
+from cliplite_core.storage.places import data_root
+
+
+def read_expressions(config: Config, at_most: int) -> list[Reference]:
+    """Read the referring expressions that the profile names.
+
+    Args:
+        config: its `evaluation` section names the expressions, their splits and the boxes they choose among.
+        at_most: expressions per split, from the start of the list.
+
+    Returns:
+        Expressions of images with at least two boxes; [] where the profile names none, or they may be missing.
+    """
+    where, root, found = available(config).evaluation, data_root(), []
+    if not where.refs:
+        return []
+    boxes, images = where.ref_boxes or where.boxes, where.ref_images or where.box_images
+    for split in where.ref_splits or (where.box_test_split or config.data.test_split,):
+        annotated = read_boxes(root / boxes, root / images, split, keep_crowds=bool(where.ref_boxes))
+        references = read_references(root / where.refs.format(split=split), annotated, split)
+        found += [reference for reference in references if len(reference.image.boxes) > 1][:at_most]
+    return found
 
 
 def heat_scores(heatmap: Tensor, proposals: Tensor, reduce: Literal["mean", "sum"] = "mean") -> Tensor:
@@ -87,9 +115,60 @@ def centre_scores(proposals: Tensor, size: tuple[int, int]) -> Tensor:
     return -(centres - centres.new_tensor([size[1] / 2, size[0] / 2])).norm(dim=1)
 
 
-def best_box(scores: Tensor, proposals: Tensor) -> Tensor:
-    """Return the (4,) box with the highest of (K,) scores, the first of equals."""
-    return proposals[scores.argmax()]
+def rule_hits(references: Sequence[Reference], seed: int = 0) -> dict[str, Tensor]:
+    """Judge the rules that look at boxes alone, not at what is in them.
+
+    Args:
+        references: N expressions with the boxes of their images.
+        seed: of the random choice.
+
+    Returns:
+        "random box", "largest box" and "box nearest the centre": (N,) float hits each, as `referring_hits`.
+    """
+    generator, images = torch.Generator().manual_seed(seed), [reference.image for reference in references]
+    rules = {
+        "random box": [random_scores(image.boxes, generator) for image in images],
+        "largest box": [area_scores(image.boxes) for image in images],
+        "box nearest the centre": [centre_scores(image.boxes, (image.height, image.width)) for image in images],
+    }
+    return {name: _hits(scores, references) for name, scores in rules.items()} if references else {}
+
+
+def model_hits(model: nn.Module, references: Sequence[Reference], size: int) -> dict[str, Tensor]:
+    """Ask a model in two ways which box an expression means: by the mean heat inside it, and by its crop.
+
+    Args:
+        model: a `CLIPLite`.
+        references: N expressions with the boxes of their images; the first wording of each is asked.
+        size: side in pixels at which Grad-CAM sees the image.
+
+    Returns:
+        "referring, heat" and "referring, crop": (N,) float hits each, as `referring_hits`; where the expressions are of
+        several splits, also those of each one, "referring, heat, testA" and so on. {} without expressions.
+    """
+    if not references:
+        return {}
+    paths, texts = [r.image.path for r in references], [r.expressions[0] for r in references]
+    heats = heatmaps(model, paths, texts, eval_transform(size))
+    scores: dict[str, list[Tensor]] = {"referring, heat": [], "referring, crop": []}
+    steps = zip(references, heats, strict=True)
+    for reference, heat in tqdm(steps, desc="expressions", total=len(references), leave=False):
+        image, boxes = Image.open(reference.image.path).convert("RGB"), reference.image.boxes
+        scores["referring, heat"].append(heat_scores(heat, boxes))
+        scores["referring, crop"].append(crop_scores(model, image, boxes, reference.expressions[0]))
+    splits = [reference.split for reference in references]
+    found = {}
+    for name, of_boxes in scores.items():
+        found[name] = _hits(of_boxes, references)
+        if len(set(splits)) > 1:
+            parts = dict.fromkeys(splits)
+            found |= {f"{name}, {part}": found[name][[split == part for split in splits]] for part in parts}
+    return found
+
+
+def _hits(scores: Iterable[Tensor], references: Sequence[Reference]) -> Tensor:
+    boxes, targets = [r.image.boxes for r in references], [r.image.boxes[r.target] for r in references]
+    return referring_hits(scores, boxes, targets)
 
 
 def referring_hits(

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 from cliplite_core.callbacks import CUTOFFS
+from cliplite_core.evaluation.features import EmbeddedSplit
 
 QUERIES_PER_CHUNK = 256  # 256 images against the 25,000 captions of COCO are 26 MB of scores
 
 
 def retrieval_metrics(scores: torch.Tensor | np.ndarray, caption_to_image: torch.Tensor | np.ndarray) -> dict:
-    """Scores retrieval from the whole score matrix.
+    """Score retrieval from the whole score matrix.
 
     The rank of a query is 1 + the number of wrong answers that score at least as well as its best right one,
     and R@k is the share of queries with rank <= k. Ties count against the query, so constant scores find
@@ -52,7 +53,7 @@ def retrieval_metrics_from_embeddings(
     caption_embeddings: torch.Tensor | np.ndarray,
     caption_to_image: torch.Tensor | np.ndarray,
 ) -> dict:
-    """Scores retrieval by inner products, a chunk of queries at a time: the (N, M) matrix never exists.
+    """Score retrieval by inner products, a chunk of queries at a time: the (N, M) matrix never exists.
 
     Args:
         image_embeddings: L2-normalised joint embeddings, shape (N, units), float32.
@@ -77,7 +78,7 @@ def retrieval_ranks(
     caption_embeddings: torch.Tensor | np.ndarray,
     caption_to_image: torch.Tensor | np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks each query's best right answer, as `retrieval_metrics` counts: 1 = nothing wrong scores as well.
+    """Rank each query's best right answer, as `retrieval_metrics` counts: 1 = nothing wrong scores as well.
 
     Args:
         image_embeddings, caption_embeddings, caption_to_image: as `retrieval_metrics_from_embeddings`.
@@ -96,8 +97,40 @@ def retrieval_ranks(
     )
 
 
+def retrieval_chance(caption_to_image: torch.Tensor | np.ndarray) -> dict[str, dict[str, float]]:
+    """Return what a random order finds, as `retrieval_metrics` says it beside each number.
+
+    Args:
+        caption_to_image: row of each caption's image, shape (M,), integers; each of 0 .. N-1 at least once.
+
+    Returns:
+        `image_to_text` and `text_to_image`, each with R@1, R@5, R@10 in [0, 1] and `median_rank`.
+    """
+    images = int(np.max(caption_to_image)) + 1
+    found = retrieval_metrics(torch.zeros(images, len(caption_to_image)), caption_to_image)
+    return {direction: metrics["chance"] for direction, metrics in found.items()}
+
+
+def hits_and_misses(split: EmbeddedSplit, each: int = 2, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Choose captions whose image is among the best k, and captions whose image is not, evenly over the split.
+
+    Args:
+        split: unit vectors of a split.
+        each: how many of either kind.
+        k: images per caption.
+
+    Returns:
+        Rows of the captions, hits first, shape (Q,), and of their best images, shape (Q, k); Q <= 2 * each.
+    """
+    best = np.argsort(-split.captions @ split.images.T, axis=1, kind="stable")[:, :k]  # shape: (captions, k)
+    hit = (best == split.caption_to_image[:, None]).any(axis=1)
+    kinds = [np.flatnonzero(hit == wanted) for wanted in (True, False)]
+    chosen = np.concatenate([rows[:: max(1, len(rows) // (each + 1))][1 : each + 1] for rows in kinds])
+    return chosen, best[chosen]
+
+
 def chance_recall(gallery: int, right: int) -> np.ndarray:
-    """Returns the recall of a random order: 1 - C(M - c, k) / C(M, k) for M answers of which c are right.
+    """Return the recall of a random order: 1 - C(M - c, k) / C(M, k) for M answers of which c are right.
 
     Args:
         gallery: number of answers M.
@@ -126,7 +159,7 @@ def _both_directions(image_rows: Callable, caption_rows: Callable, caption_image
 
 
 def _ranks(scores_of: Callable, query_image: torch.Tensor, answer_image: torch.Tensor) -> np.ndarray:
-    """Ranks each query's best right answer; an answer is right if it belongs to the same image."""
+    """Rank each query's best right answer; an answer is right if it belongs to the same image."""
     ranks = []
     for start in range(0, len(query_image), QUERIES_PER_CHUNK):
         rows = slice(start, start + QUERIES_PER_CHUNK)
@@ -157,7 +190,7 @@ def _summary(ranks: np.ndarray, gallery: int, right: torch.Tensor) -> dict:
 
 
 def _caption_images(caption_to_image: torch.Tensor | np.ndarray, n_images: int, n_captions: int) -> torch.Tensor:
-    """Checks the row of each caption's image and returns it as int64 on the CPU, shape (M,)."""
+    """Check the row of each caption's image and returns it as int64 on the CPU, shape (M,)."""
     rows = torch.as_tensor(caption_to_image).cpu()
     if rows.shape != (n_captions,) or rows.is_floating_point():
         raise ValueError(f"caption_to_image: found {tuple(rows.shape)} of {rows.dtype}, expected {n_captions} integers")

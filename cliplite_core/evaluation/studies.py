@@ -8,15 +8,20 @@ from __future__ import annotations
 import itertools
 import math
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cliplite_core.config import Config, ConfigError
+from cliplite_core.config import SECTION_OF, Config, ConfigError
 from cliplite_core.storage.places import DEFINITIONS
+
+if TYPE_CHECKING:  # the Snakefile lists runs and waits for no table
+    import pandas as pd
 
 # What an ablation file may set beside fields of a configuration.
 _IN_FILES = ("pairs", "warmup_pairs", "lr", "scale_lr")
+# Studies that notebook 08 draws over their values; all others change a part of the model.
+CURVES = ("batch_size", "length", "negatives", "train_fraction", "objective")
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,12 @@ class AblationRun:
 
 
 def has_ablations(profile: str) -> bool:
-    """Returns whether there is an ablation file for a profile's name."""
+    """Return whether there is an ablation file for a profile's name."""
     return (DEFINITIONS / "ablations" / f"{profile}.toml").is_file()
 
 
 def read_ablations(profile: str) -> Ablations:
-    """Reads `data/ablations/PROFILE.toml`.
+    """Read `data/ablations/PROFILE.toml`.
 
     Args:
         profile: the profile's name.
@@ -109,7 +114,7 @@ def read_ablations(profile: str) -> Ablations:
 
 
 def ablation_runs(profile: Config, seeds: int, grid: str = "quick") -> list[AblationRun]:
-    """Lists the runs of all studies of a profile.
+    """List the runs of all studies of a profile.
 
     Args:
         profile: the profile the studies vary.
@@ -117,7 +122,7 @@ def ablation_runs(profile: Config, seeds: int, grid: str = "quick") -> list[Abla
         grid: "quick" = what `make results` runs, "full" = everything.
 
     Returns:
-        One entry a study, setting, objective and seed, in the order of the file.
+        One entry per study, setting, objective and seed, in the order of the file.
 
     Raises:
         ConfigError: a study names a field that does not exist or a value it cannot hold; or an unknown grid.
@@ -144,7 +149,7 @@ def _settings(values: dict[str, list]) -> Iterator[dict[str, Any]]:
 
 
 def _sized(profile: Config, overrides: dict[str, Any]) -> Config:
-    """The profile with overrides; lengths given in pairs become steps, and learning rates fit the batch size."""
+    """Override a profile; lengths given in pairs become steps, and learning rates follow the batch size."""
     config = profile.override(**{name: value for name, value in overrides.items() if name not in _IN_FILES})
     batch = config.train.batch_size
     if "pairs" in overrides:
@@ -160,7 +165,7 @@ def _sized(profile: Config, overrides: dict[str, Any]) -> Config:
 
 
 def plateau(pairs: Sequence[int], validation: Sequence[float], gain: float = 2.0) -> tuple[int, bool]:
-    """Finds where longer training stops paying.
+    """Find where longer training stops paying.
 
     Args:
         pairs: lengths of training, ascending, each with its own complete schedule.
@@ -178,3 +183,110 @@ def plateau(pairs: Sequence[int], validation: Sequence[float], gain: float = 2.0
         if validation[position + 1] - validation[position] < gain:
             return position, True
     return len(pairs) - 1, False
+
+
+def describe(plan: Ablations, runs: Sequence[AblationRun]) -> str:
+    """Return what will be trained, in words: the base run, one line per study with its values, and the total.
+
+    Args:
+        plan: the ablation file.
+        runs: those of one grid, from `ablation_runs`.
+    """
+    lines = [f"base: {_words(plan.base)}"]
+    for name, study in plan.studies.items():
+        mine = [run for run in runs if run.study == name]
+        values = {key: list(dict.fromkeys(run.settings[key] for run in mine)) for key in study.vary if mine}
+        kept = f"{_words(values)}; {len(mine)} runs of {', '.join(study.objectives)}" if mine else "not in this grid"
+        lines.append(f"{name}: {kept}")
+    return "\n".join([*lines, f"{len({run.config.hash() for run in runs})} different trainings"])
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    listed = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
+    return ", ".join(f"{name} = {' | '.join(map(str, value))}" for name, value in listed.items())
+
+
+def trials(plan: Ablations, measured: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Collect the trials by which the learning rates and the like of each objective were chosen.
+
+    Args:
+        plan: the ablation file; trials are its studies marked `untuned`.
+        measured: study -> one line per training, from `quality.measure_runs`.
+
+    Returns:
+        One entry per trial and objective: `trial`, what it sets in words; `objective`; and `validation`, the mean
+        score over seeds, in percent. Empty for a profile that was not tuned.
+    """
+    tried = []
+    for study in (name for name in measured if plan.studies[name].untuned):
+        means = measured[study]["validation"].groupby(level=list(range(measured[study].index.nlevels - 1)), sort=False)
+        for (*values, objective), score in means.mean().items():
+            trial = f"{plan.studies[study].label}\n{' '.join(f'{value:g}' for value in values)}"
+            tried.append({"trial": trial, "objective": objective, "validation": score})
+    return tried
+
+
+def plateaus(measured: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Find, for each objective and batch size of the study `length`, the training where longer ones stop paying.
+
+    Args:
+        measured: study -> one line per training, from `quality.measure_runs`.
+
+    Returns:
+        One entry per objective and batch size: both, the `pairs` seen, whether the plateau was `reached`, and the
+        scores there, in percent (means over seeds). Empty without that study, or where it has a single length.
+    """
+    if "length" not in measured or measured["length"].index.unique("pairs").size == 1:
+        return []
+    means = measured["length"].groupby(level=["objective", "batch_size", "pairs"]).mean().reset_index()
+    ends = []
+    for _, longer in means.groupby(["objective", "batch_size"]):
+        position, reached = plateau(longer["pairs"].tolist(), longer["validation"].tolist())
+        ends.append(longer.iloc[position].to_dict() | {"reached": reached})
+    return ends
+
+
+def changed_parts(
+    profile: Config, runs: Sequence[AblationRun], measured: Mapping[str, pd.DataFrame]
+) -> tuple[list[pd.Series], dict[str, list[pd.Series]]]:
+    """Compare JSD runs that change a part of the model with the base run of the same seed.
+
+    Args:
+        profile: the profile the studies vary.
+        runs: those of one grid, from `ablation_runs`.
+        measured: study -> one line per training, from `quality.measure_runs`.
+
+    Returns:
+        The base run's scores, one series per seed, in percent; and for each changed part, named with its old and its
+        new value, the differences from the base run, one series per seed, in points. Both are empty where the grid
+        has no base run, or no part that makes a difference.
+    """
+    plan = read_ablations(profile.profile)
+    base = _sized(profile.override(objective="jsd"), plan.base)
+    scores = {run.config.hash(): measured[run.study].loc[(*run.settings.values(), *_trained(run))] for run in runs}
+    before, changes = {}, {}
+    for run in runs:
+        (objective, seed), study = _trained(run), plan.studies[run.study]
+        start = base.override(seed=seed)
+        if objective != "jsd" or run.study in CURVES or study.untuned or run.config == start:
+            continue
+        if start.hash() in scores:
+            before[seed] = scores[start.hash()]
+            difference = scores[run.config.hash()] - before[seed]
+            changes.setdefault(_change(study.label, run.settings, start), []).append(difference)
+    changes = {name: found for name, found in changes.items() if any(difference.any() for difference in found)}
+    return list(before.values()) if changes else [], changes
+
+
+def _trained(run: AblationRun) -> tuple[str, int]:
+    return run.config.objective.objective, run.config.train.seed
+
+
+def _change(label: str, settings: Mapping[str, Any], before: Config) -> str:
+    """Name a change: "critic: dot → concat", or the study's label alone where it sets several fields at once."""
+    if len(settings) > 1:
+        return label
+    ((name, new),) = settings.items()
+    old = getattr(getattr(before, SECTION_OF[name]), name)
+    values = [f"{value:g}" if isinstance(value, int | float) else str(value) for value in (old, new)]
+    return f"{label}: {' → '.join(values[old is None :])}"  # None = as the objective has it

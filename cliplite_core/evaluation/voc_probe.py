@@ -8,7 +8,8 @@ prevalence of each class, not 0.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -18,8 +19,40 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
+from cliplite_core.config import Config
+from cliplite_core.data.labelled.labels import read_voc_labels
+from cliplite_core.evaluation.baselines import Backbone
+from cliplite_core.storage.places import data_root
+
+VocSplit = tuple[list[Path], np.ndarray, list[str]]  # N files; labels (N, C), as `read_voc_labels` has them; C names
+
 COSTS = (0.01, 0.1, 1.0, 10.0)
 FOLDS = 3
+
+
+def read_voc_splits(config: Config) -> dict[str, VocSplit]:
+    """Read "trainval" and "test" of the VOC data set that the profile names.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_voc_labels`.
+    """
+    return {name: read_voc_labels(data_root() / config.evaluation.voc, name) for name in ("trainval", "test")}
+
+
+def classify_voc(backbone: Backbone, splits: Mapping[str, VocSplit], workers: int = 0) -> dict:
+    """Extract the features of a frozen network and classify them by `voc_linear_classification`.
+
+    Args:
+        backbone: the network.
+        splits: "trainval" and "test", from `read_voc_splits`.
+        workers: processes that load images; 0 loads them here.
+
+    Returns:
+        What `voc_linear_classification` returns.
+    """
+    features = backbone.features(splits, workers)
+    (_, known, classes), (_, asked, _) = splits["trainval"], splits["test"]
+    return voc_linear_classification(features["trainval"], known, features["test"], asked, classes)
 
 
 def voc_linear_classification(
@@ -32,7 +65,7 @@ def voc_linear_classification(
     seed: int = 0,
     n_jobs: int = 1,
 ) -> dict:
-    """Trains one-vs-rest SVMs on L2-normalised features and scores each class by average precision.
+    """Train one-vs-rest SVMs on L2-normalised features and score each class by average precision.
 
     For each class, images labelled 0 ("difficult") are left out; the cost is the one of best mean average
     precision over 3 stratified folds (the smaller one on a tie); the SVM is then fitted on all of trainval.
@@ -84,7 +117,7 @@ def _one_class(
     costs: Sequence[float],
     seed: int,
 ) -> tuple[float, float, bool]:
-    """Returns average precision, chosen cost and convergence of one class; labels are (N,) and (M,)."""
+    """Return average precision, chosen cost and convergence of one class; labels are (N,) and (M,)."""
     svm = LinearSVC(loss="squared_hinge", class_weight={1: 2, -1: 1}, max_iter=2000, dual="auto", random_state=seed)
     search = GridSearchCV(svm, {"C": list(costs)}, scoring="average_precision", cv=FOLDS, error_score="raise")
     known, scored = train_labels != 0, test_labels != 0
@@ -97,7 +130,7 @@ def _one_class(
 
 
 def _check(split: str, features: np.ndarray, labels: np.ndarray, names: Sequence[str], at_least: int) -> None:
-    """Raises ValueError unless every class of the split has enough images, present and absent."""
+    """Raise ValueError unless every class of the split has enough images, present and absent."""
     if labels.shape != (len(features), len(names)):
         raise ValueError(
             f"{split}_labels: found shape {labels.shape}, expected {(len(features), len(names))} for "

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from cliplite_core.storage.places import results_directory
 
@@ -18,7 +20,7 @@ COLUMN, PAGE = 3.4, 7.0  # inches: one column and the full width of a two-column
 
 
 def use_style() -> None:
-    """Sets fonts, lines and grid for all figures that follow; text stays readable at column width."""
+    """Set fonts, lines and grid for all figures that follow; text stays readable at column width."""
     sns.set_theme(context="paper", style="ticks", palette=list(COLORS.values()))
     mpl.rcParams.update(
         {
@@ -45,7 +47,7 @@ def use_style() -> None:
 
 
 def save_figure(figure: Figure, name: str, profile: str) -> Path:
-    """Writes `results/PROFILE/figures/NAME` as .png and .pdf, the same bytes for the same figure.
+    """Write `results/PROFILE/figures/NAME` as .png and .pdf, the same bytes for the same figure.
 
     Args:
         figure: the finished figure.
@@ -60,3 +62,9 @@ def save_figure(figure: Figure, name: str, profile: str) -> Path:
     figure.savefig(path, metadata={"Software": None})
     figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return path
+
+
+def shows_photographs(figure: Figure) -> bool:
+    """Whether a figure shows image files, which some data sets forbid to pass on: they alone are colour in bytes."""
+    arrays = [np.asarray(image.get_array()) for image in figure.findobj(AxesImage)]
+    return any(array.ndim == 3 and array.dtype == np.uint8 for array in arrays)

@@ -28,11 +28,11 @@ PACKAGES = ("torch", "torchvision", "transformers", "tokenizers", "scikit-learn"
 def row(
     metric: str, values: Sequence[float], *, n: int, unit: str = "%", chance: float | None = None, **labels: Any
 ) -> dict:
-    """One measured quantity: a value per seed, with mean and 95 % interval.
+    """Build the row of one measured quantity: a value per seed, with mean and 95 % interval.
 
     Args:
         metric: its name, e.g. "image_to_text R@5".
-        values: one a seed, in `unit`.
+        values: one per seed, in `unit`.
         n: number of test items behind each value.
         unit: "%", "images/s", "rank", …
         chance: what guessing gives, in `unit`; None where that has no meaning.
@@ -52,7 +52,7 @@ def row(
 
 
 def half_width(values: Sequence[float]) -> float:
-    """Returns half the width of the 95 % interval of a mean, t(0.975, n - 1) · s / sqrt(n); 0 for a single value.
+    """Return half the width of the 95 % interval of a mean, t(0.975, n - 1) · s / sqrt(n); 0 for a single value.
 
     Example:
         >>> round(half_width([10.0, 12.0, 14.0]), 2)
@@ -69,7 +69,7 @@ def write_metrics(
     folder: Literal["metrics", "timings"] = "metrics",
     **parameters: Any,
 ) -> Path:
-    """Writes `results/PROFILE/metrics/NAME.json`, by a temporary name.
+    """Write `results/PROFILE/metrics/NAME.json`, under a temporary name until it is complete.
 
     Args:
         name: the experiment, e.g. "retrieval".
@@ -100,19 +100,19 @@ def write_metrics(
 
 
 def experiments_of(profile: str) -> list[str]:
-    """Returns the names of all experiments that a profile has results of, sorted."""
+    """Return the names of all experiments that a profile has results of, sorted."""
     return sorted(path.stem for folder in FOLDERS for path in (results_directory(profile) / folder).glob("*.json"))
 
 
 def read_metrics(name: str, profile: str) -> pd.DataFrame:
-    """Reads the rows of one experiment as a table.
+    """Read the rows of one experiment as a table.
 
     Args:
         name: the experiment.
         profile: the profile; a table never mixes two.
 
     Returns:
-        One line a row, columns as `row` names them.
+        One line per row, columns as `row` names them.
 
     Raises:
         FileNotFoundError: the experiment has not been run for this profile; the message says how.
@@ -121,7 +121,7 @@ def read_metrics(name: str, profile: str) -> pd.DataFrame:
 
 
 def read_provenance(name: str, profile: str) -> dict[str, Any]:
-    """Reads how one experiment was made, for a table: parameters, hashes, device and wall time.
+    """Read how one experiment was made, for a table: parameters, hashes, device and wall time.
 
     Args:
         name: the experiment.

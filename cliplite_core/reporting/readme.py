@@ -18,7 +18,7 @@ START, END = "<!-- results: written by make results -->", "<!-- end of results -
 
 
 def update_readme(profile: str, readme: Path = PROJECT / "README.md") -> bool:
-    """Replaces the README's table by `results/PROFILE/tables/main.md`; other profiles leave it alone.
+    """Replace the README's table by `results/PROFILE/tables/main.md`; other profiles leave it alone.
 
     Args:
         profile: the profile just finished.
@@ -42,7 +42,7 @@ def update_readme(profile: str, readme: Path = PROJECT / "README.md") -> bool:
 
 
 def write_results_readme(config: Config) -> Path:
-    """Writes `results/PROFILE/README.md`: what was run, on what, how good it was and what it cost.
+    """Write `results/PROFILE/README.md`: what was run, on what, how good it was and what it cost.
 
     Args:
         config: the profile; its metrics and tables are there already.
@@ -55,7 +55,7 @@ def write_results_readme(config: Config) -> Path:
     first = made.iloc[0]
     figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     names = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
-    # The last one is not written yet: it calls this.
+    # Notebook 09 is not there yet: it calls this function while it runs.
     notebooks = [name for name in names if name.startswith("09") or (folder / "notebooks" / name).exists()]
     seeds = max(count for count in made["seeds"] if count != "–")
     grid = " GRID=full" if "full" in set(made["grid"]) else ""
@@ -67,18 +67,18 @@ Data set `{config.data.folder}`, fingerprint `{first["data"]}`; configuration `{
 
 Each objective trained {_encoders(config.model)}, at {config.data.image_size} px,
 for {train.steps:,} steps of {train.batch_size} pairs:
-{train.steps * train.batch_size:,} pairs, the same in the same order.
+{train.steps * train.batch_size:,} pairs, the same pairs in the same order.
 
 {_findings(config.profile)}## All measurements
 
 {(folder / "tables" / "main.md").read_text(encoding="utf-8")}
-## The paper's claims, each in three sentences
+## The paper's claims, and what these results say of each
 
 {claims_text(weigh_claims(config.profile))}
 
 ## What it cost
 
-Training, per objective (mean over seeds, one CPU thread or one GPU a training):
+Training, per objective (mean over seeds, one CPU thread or one GPU per training):
 
 {(folder / "tables" / "pretraining.md").read_text(encoding="utf-8")}
 {_throughput(folder)}The experiments:
@@ -107,12 +107,12 @@ def _encoders(model: ModelConfig) -> str:
 
 
 def _findings(profile: str) -> str:
-    """What somebody wrote on reading a profile's numbers; most profiles have none."""
+    """Return the findings written by hand for a profile; most profiles have none."""
     path = DEFINITIONS / "findings" / f"{profile}.md"
     return path.read_text(encoding="utf-8").strip() + "\n\n" if path.exists() else ""
 
 
 def _throughput(folder: Path) -> str:
-    """The table of `benchmarks/step.py`, where it was run."""
+    """Return the table of `benchmarks/step.py`, where it was run."""
     path = folder / "tables" / "throughput.md"
     return f"What bounds a training step:\n\n{path.read_text(encoding='utf-8')}\n" if path.exists() else ""

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cliplite_core.evaluation.cost import EXPONENTS, MEMORY, TIME
+from cliplite_core.evaluation.quality import MEASURES
+from cliplite_core.reporting.figures import LABELS
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import results_directory
 
+RECIPES = {  # as `linear_probe.compare_recipes` calls it: name in a table
+    "recipe": "fitted by",
+    "train_loss": "last training loss (nats)",
+    "top1": "top-1 (%)",
+    "alike": "named as by L-BFGS (%)",
+}
+# What the columns of a recorded row are; any other names a setting.
+OF_A_ROW = ("study", "objective", "metric", "unit", "n", "chance", "values", "mean", "ci95", "cell")
+SETTINGS = {  # field of an ablation file: its name in a table
+    "batch_size": "pairs per batch",
+    "image_arch": "image backbone",
+    "image_lr": "learning rate of the images",
+    "lookahead_k": "Lookahead steps",
+    "lr": "learning rate",
+    "negatives": "negatives per positive",
+    "optimizer": "optimiser",
+    "pairs": "pairs seen",
+    "prior_weight": "weight of prior matching",
+    "score_scale": "exp(t) at the start",
+    "text_layers": "layers of the text encoder",
+    "text_pool": "text feature",
+    "train_fraction": "share of the training images",
+}
+COSTS = {TIME: ("time of one pass (ms)", 1000), MEMORY: (MEMORY, 1)}  # as shown: name, factor
+
 
 def save_table(table: pd.DataFrame, name: str, profile: str) -> pd.DataFrame:
-    """Writes `results/PROFILE/tables/NAME` as .csv, .md and .tex and returns the table, for display.
+    """Write `results/PROFILE/tables/NAME` as .csv, .md and .tex and return the table, for display.
 
     Args:
-        table: one line a method, formatted cells; missing cells print as "–".
+        table: one line per method, formatted cells; missing cells print as "–".
         name: file name without ending.
         profile: the profile.
     """
     folder, filled = results_directory(profile) / "tables", table.astype(object).fillna("–")
     write_text(folder / f"{name}.csv", filled.to_csv(index=False))
     write_text(folder / f"{name}.md", filled.to_markdown(index=False, disable_numparse=True) + "\n")
-    latex = filled.rename(columns=_latex).map(_latex).to_latex(index=False, column_format="l" * filled.shape[1])
-    write_text(folder / f"{name}.tex", latex)
+    columns = "l" * filled.shape[1]
+    write_text(folder / f"{name}.tex", filled.astype(str).to_latex(index=False, escape=True, column_format=columns))
     return filled
 
 
 def interval(mean: float, ci95: float | None, digits: int = 1) -> str:
-    """Formats a mean with its interval.
+    """Format a mean with its interval.
 
     Example:
         >>> interval(12.345, 0.61), interval(12.345, None)
@@ -37,13 +66,71 @@ def interval(mean: float, ci95: float | None, digits: int = 1) -> str:
     return f"{mean:.{digits}f}" + ("" if ci95 is None or np.isnan(ci95) else f" ± {ci95:.{digits}f}")
 
 
-def _latex(text: Any) -> str:
-    return (
-        str(text)
-        .replace("\\", r"\textbackslash ")
-        .replace("%", r"\%")
-        .replace("_", r"\_")
-        .replace("±", r"$\pm$")
-        .replace("→", r"$\to$")
-        .replace("&", r"\&")
-    )
+def study_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Set out one ablation study: a line per setting and objective, a column per measure.
+
+    Args:
+        rows: of the study, from `Experiment.frame`.
+
+    Returns:
+        The table, formatted, with the number of seeds; settings in the order in which they were recorded.
+    """
+    rows = rows.dropna(axis="columns", how="all")
+    fields = [name for name in rows if name not in OF_A_ROW]
+    named = {name: SETTINGS.get(name, name.replace("_", " ")) for name in fields}
+    lines = rows.assign(seeds=rows["values"].map(len), objective=rows["objective"].map(LABELS))
+    lines[fields] = lines[fields].map(_setting)
+    lines["metric"] = lines["metric"].map(MEASURES)
+    cells = lines.set_index([*fields, "objective", "seeds", "metric"])["cell"].unstack(sort=False).reset_index("seeds")
+    return cells.assign(seeds=cells.pop("seeds")).reset_index().rename(columns=named).rename_axis(columns=None)
+
+
+def cost_table(costs: pd.DataFrame, exponents: pd.DataFrame) -> pd.DataFrame:
+    """Set out what the objectives cost: a line per kind of cost and objective, a column per batch size.
+
+    Args:
+        costs: from `cost.objective_costs`.
+        exponents: from `cost.exponents`.
+
+    Returns:
+        The table, formatted: three significant digits, and the exponent of the growth with the batch.
+    """
+    lines = []
+    for kind, (name, scale) in COSTS.items():
+        for objective, taken in costs[kind].groupby(level="objective", sort=False):
+            cells = {f"B = {size:,}": _significant(scale * value) for (_, size), value in taken.items()}
+            power = {"exponent": f"{exponents.loc[objective, EXPONENTS[kind]]:.2f}"}
+            lines.append({"objective": LABELS[objective], "cost": name} | cells | power)
+    return pd.DataFrame(lines)
+
+
+def recipe_table(features: Mapping[str, Sequence[Mapping[str, Any]]], names: Mapping[str, str]) -> pd.DataFrame:
+    """Set out how the recipes of a linear layer compare: a line per network and fit.
+
+    Args:
+        features: network = what `linear_probe.compare_recipes` returns for it.
+        names: network = what the table calls it.
+    """
+    lines = pd.DataFrame([{"features": names[name], **line} for name, fits in features.items() for line in fits])
+    lines[["top1", "alike"]] *= 100
+    digits = {"epochs": 0, "steps": 0, "train_loss": 3, "seconds": 1, "top1": 1, "alike": 1}
+    for column, behind in digits.items():
+        lines[column] = lines[column].map(f"{{:,.{behind}f}}".format, na_action="ignore")
+    return lines.rename(columns=RECIPES)
+
+
+def _setting(value: Any) -> str:
+    """Format the value of a field: 40,000 and 0.1, words as they are."""
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+    return str(value)
+
+
+def _significant(value: float, digits: int = 3) -> str:
+    """Format a positive number to so many significant digits, without an exponent.
+
+    Example:
+        >>> _significant(6144.03), _significant(0.2811), _significant(8.0078)
+        ('6,144', '0.281', '8.01')
+    """
+    return f"{value:,.{max(0, digits - 1 - int(np.floor(np.log10(value))))}f}"

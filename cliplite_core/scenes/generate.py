@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 from PIL import Image
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from cliplite_core.config import Config, DataConfig
 from cliplite_core.scenes import contents
@@ -21,6 +20,7 @@ from cliplite_core.scenes.spec import SPLIT_SIZE_LIMIT, SceneSpec, is_finished, 
 from cliplite_core.scenes.vocabulary import concepts
 from cliplite_core.scenes.write_coco import Record, write_annotations, write_json
 from cliplite_core.scenes.write_voc import write_voc
+from cliplite_core.storage.files import replacing
 from cliplite_core.storage.places import data_root
 
 SPLITS = ("train", "val", "test", "novel", "people")
@@ -63,27 +63,19 @@ def generate(root: Path, **fields: float) -> Path:
     made_from = recipe(spec)
     if is_finished(root, made_from):
         return root
-    partial = root.with_name(root.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     views = (spec.single_train, spec.single_val, spec.shift)
     total = sum(getattr(spec, split) for split in SPLITS) + sum(views) * len(concepts())
-    with tqdm(total=total, desc="scenes", unit="image") as progress:
-        records = {split: _write_split(partial, split, spec, progress) for split in SPLITS}
-        for view, size in zip(VIEWS, views, strict=True):
-            _write_view(partial, view, size, spec, progress)
-    write_voc(
-        partial,
-        {
-            "trainval": ("train", records["train"][: spec.voc_trainval]),
-            "test": ("test", records["test"]),
-        },
-    )
-    (partial / "ATTRIBUTION.txt").write_text(ATTRIBUTION + "\n", encoding="utf-8")
-    write_json(partial / "spec.json", made_from)
-    if root.exists():
-        root.rmdir()  # empty, as `is_finished` saw; not every system renames over a folder
-    return partial.rename(root)
+    with replacing(root) as partial:  # an empty folder at `root` goes, as `is_finished` saw that nothing is in it
+        partial.mkdir()
+        with tqdm(total=total, desc="scenes", unit="image") as progress:
+            records = {split: _write_split(partial, split, spec, progress) for split in SPLITS}
+            for view, size in zip(VIEWS, views, strict=True):
+                _write_view(partial, view, size, spec, progress)
+        parts = {"trainval": ("train", records["train"][: spec.voc_trainval]), "test": ("test", records["test"])}
+        write_voc(partial, parts)
+        (partial / "ATTRIBUTION.txt").write_text(ATTRIBUTION + "\n", encoding="utf-8")
+        write_json(partial / "spec.json", made_from)
+    return root
 
 
 def _write_split(root: Path, split: str, spec: SceneSpec, progress: tqdm) -> list[Record]:

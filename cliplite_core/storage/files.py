@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary name beside `path`; what was written there takes the place of `path` at the end.
+    """Yield a temporary name beside `path`; what was written there takes the place of `path` at the end.
 
     Args:
         path: a file, or a folder to be written as a whole; the folders above it are made.
@@ -46,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Lets the block write `path`; if it cannot, an OSError says so in one line.
+    """Let the block write `path`; if it cannot, an OSError says so in one line.
 
     Raises:
         OSError: the block raised one, or what others raise in its place: torch a RuntimeError, safetensors its own, and
@@ -60,7 +60,7 @@ def writing(path: Path) -> Iterator[None]:
         reason = " ".join(str(error).split())
         raise OSError(
             f"{path} cannot be written ({reason}{_free(path.parent)}); make room there, or choose another place with "
-            "CLIPLITE_RUNS or CLIPLITE_RESULTS, and start again"
+            "CLIPLITE_DATA, CLIPLITE_RUNS or CLIPLITE_RESULTS, and start again"
         ) from error
 
 
@@ -79,7 +79,7 @@ def _remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Writes a text file by a temporary name, so that a reader or a kill never meets half a file."""
+    """Write a text file by a temporary name, so that a reader or a kill never meets half a file."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path

@@ -6,7 +6,7 @@ import sys
 
 
 def peak_memory_gib(children: bool = False) -> float | None:
-    """Returns the largest resident memory so far.
+    """Return the largest resident memory so far.
 
     Args:
         children: of this process's finished children (a notebook's kernel) instead of its own.

@@ -16,10 +16,14 @@ def data_root() -> Path:
     return Path(os.environ.get("CLIPLITE_DATA") or PROJECT / "data")
 
 
+def runs_root() -> Path:
+    """Folder of all training runs: $CLIPLITE_RUNS, else `runs/` of the project."""
+    return Path(os.environ.get("CLIPLITE_RUNS") or PROJECT / "runs")
+
+
 def run_directory(config: Config) -> Path:
-    """Folder of one training run below $CLIPLITE_RUNS, else `runs/`: a changed configuration never finds an old run."""
-    root = Path(os.environ.get("CLIPLITE_RUNS") or PROJECT / "runs")
-    return root / config.profile / f"{config.objective.objective}-seed{config.train.seed}-{config.hash()}"
+    """Folder of one training run below `runs_root()`: a changed configuration never finds an old run."""
+    return runs_root() / config.profile / f"{config.objective.objective}-seed{config.train.seed}-{config.hash()}"
 
 
 def results_directory(profile: str) -> Path:

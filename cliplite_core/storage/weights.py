@@ -11,7 +11,7 @@ from pickle import UnpicklingError
 import torch
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 WEIGHT_FILES = (".safetensors", ".pth", ".pt")
@@ -22,7 +22,7 @@ _SHOWN = 3  # differences an error names
 
 
 def weights_source(source: str) -> str:
-    """Resolves "package:NAME/PATH", something inside an installed Python package; other sources stay as they are.
+    """Resolve "package:NAME/PATH", something inside an installed Python package; other sources stay as they are.
 
     Args:
         source: a path, a hub id, or such a name.
@@ -48,7 +48,7 @@ def weights_source(source: str) -> str:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Reads a state dict without unpickling code: safetensors, or a PyTorch file with `weights_only=True`.
+    """Read a state dict without unpickling code: safetensors, or a PyTorch file with `weights_only=True`.
 
     Args:
         path: a `.safetensors`, `.pth` or `.pt` file. Training scripts often wrap the state dict as `{"state_dict": …}`
@@ -82,7 +82,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str, ignore: str | None = None) -> None:
-    """Copies tensors into a network, or says which do not fit before any is copied.
+    """Copy tensors into a network, or say which do not fit before any is copied.
 
     Args:
         network: receives the weights.
@@ -98,8 +98,27 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str,
         Traceback (most recent call last):
         ValueError: old.pth does not fit: 2 tensors differ: weight: found (2, 4), expected (2, 3); bias: missing
     """
+    expect_shapes(network, {name: tuple(tensor.shape) for name, tensor in weights.items()}, source, ignore)
+    network.load_state_dict(
+        {name: tensor for name, tensor in weights.items() if ignore is None or not name.startswith(ignore)},
+        strict=False,
+    )
+
+
+def expect_shapes(
+    network: nn.Module, found: Mapping[str, tuple[int, ...]], source: str, ignore: str | None = None
+) -> None:
+    """Hold the shapes of tensors against a network, which may be one on the device "meta", without memory.
+
+    Args:
+        network: to receive the weights.
+        found: tensor name to shape.
+        source, ignore: as `load_weights`.
+
+    Raises:
+        ValueError: as `load_weights`.
+    """
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     differences = []
     for name in dict.fromkeys([*expected, *found]):
         if ignore is not None and name.startswith(ignore):
@@ -116,14 +135,23 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str,
         raise ValueError(
             f"{source} does not fit: {len(differences)} tensors differ: {'; '.join(differences[:_SHOWN])}{more}"
         )
-    network.load_state_dict(
-        {name: tensor for name, tensor in weights.items() if ignore is None or not name.startswith(ignore)},
-        strict=False,
-    )
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Write a `.safetensors` file that may be read by whom its neighbours may be: safetensors' own has mode 0600.
+
+    Args:
+        path: the file.
+        weights: tensors by name, on any device.
+    """
+    path.touch()
+    mode = path.stat().st_mode  # as the umask has it
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
+    path.chmod(mode)
 
 
 def find_model(source: str | Path, revision: str | None = None) -> Path:
-    """Returns the directory of a saved model, fetched from the Hugging Face hub if need be.
+    """Return the directory of a saved model, fetched from the Hugging Face hub if need be.
 
     Args:
         source: a directory written by `CLIPLite.save`, the run directory around it, or a hub id `OWNER/NAME`.

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, set_seed
 
+from cliplite_core.__main__ import main
 from cliplite_core.commands.export import (
     detectron2_name,
     torchvision_state,
@@ -19,7 +20,6 @@ from cliplite_core.commands.export import (
     write_torchvision,
     write_transformers,
 )
-from cliplite_core.commands.export_main import main
 from cliplite_core.data.tokenizer import tokenize
 from cliplite_core.encoders import ImageEncoder
 from cliplite_core.model import CLIPLite
@@ -164,7 +164,7 @@ def test_a_directory_with_files_is_never_overwritten(model, tmp_path):
 
 def exported(model: CLIPLite, folder: Path, form: str, out: str) -> int:
     standard(model).save(folder / "run" / "model")
-    return main([str(folder / "run"), str(folder / out), "--format", form])
+    return main(["export", str(folder / "run"), str(folder / out), "--format", form])
 
 
 @pytest.mark.parametrize(("form", "out"), [("torchvision", "tv.pth"), ("detectron2", "d2.pth"), ("transformers", "t")])
@@ -174,15 +174,15 @@ def test_the_command_line_writes_each_format_from_a_run(model, tmp_path, capsys,
 
 
 def test_the_command_line_ends_with_the_error_and_no_traceback(model, tmp_path, capsys):
-    assert main([str(tmp_path / "none"), str(tmp_path / "b.pth"), "--format", "torchvision"]) == 2
+    assert main(["export", str(tmp_path / "none"), str(tmp_path / "b.pth"), "--format", "torchvision"]) == 2
     model.save(tmp_path / "model")
-    assert main([str(tmp_path / "model"), str(tmp_path / "b.pth"), "--format", "torchvision"]) == 2
+    assert main(["export", str(tmp_path / "model"), str(tmp_path / "b.pth"), "--format", "torchvision"]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2 and all(line.startswith("error: ") for line in errors)
 
 
 def test_the_help_says_how_to_load_what_was_written(capsys):
     with pytest.raises(SystemExit):
-        main(["--help"])
+        main(["export", "--help"])
     text = capsys.readouterr().out
     assert all(word in text for word in ("load_state_dict", "PIXEL_MEAN", "AutoTokenizer", "image_width = 64"))

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from cliplite_core.commands.notebook import NOTEBOOKS, ParameterError, check_parameters, main
+from cliplite_core.__main__ import main
+from cliplite_core.commands.notebook import NOTEBOOKS, checked
+from cliplite_core.commands.overrides import parse_assignments
+from cliplite_core.reporting.parameters import ParameterError
 
 PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-CHECKED = "# NBVAL_CHECK_OUTPUT"
+CHECKED = "nbval-check-output"
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -22,7 +26,11 @@ def cells(path: Path, kind: str = "code") -> list:
 
 
 def checked_cells(path: Path) -> list:
-    return [cell for cell in cells(path) if cell.source.startswith(CHECKED)]
+    return [cell for cell in cells(path) if CHECKED in cell.metadata.get("tags", [])]
+
+
+def lines_of(cell: nbformat.NotebookNode) -> int:
+    return len([line for line in cell.source.splitlines() if line.strip()])
 
 
 def test_the_numbered_notebooks_are_there():
@@ -39,11 +47,41 @@ def test_first_code_cell_holds_scalar_parameters_and_the_quick_profile(path):
 
 
 @every_notebook
-def test_notebook_is_short_and_has_no_classes_paths_or_installs(path):
+def test_a_notebook_reads_as_the_paper_and_not_as_plumbing(path):
     source = "\n".join(cell.source for cell in cells(path))
-    assert not re.search(r"^\s*class |!pip|%pip|/home/|/work/|/root/|\.backward\(", source, re.MULTILINE)
-    assert len(source.splitlines()) < 260
+    assert not re.search(r"^\s*class |!pip|%pip|/home/|/work/|/root/|\.pivot|\.csv\"|\.json\"", source, re.MULTILINE)
+    assert statistics.median(map(lines_of, cells(path))) <= 8 and max(map(lines_of, cells(path))) <= 20
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 4, f"{node.name} belongs into cliplite_core"
     assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+
+
+def test_all_notebooks_together_are_read_in_an_evening():
+    assert sum(lines_of(cell) for path in PATHS for cell in cells(path)) <= 900
+
+
+def test_no_code_stands_in_two_notebooks():
+    seen: dict[str, str] = {}
+    for path in PATHS:
+        for cell in cells(path):
+            body = "\n".join(line for line in cell.source.splitlines() if "import" not in line)
+            if lines_of(cell) > 3 and "parameters" not in cell.metadata.get("tags", []):
+                assert seen.setdefault(body, path.stem) == path.stem, f"{path.stem} repeats {seen[body]}:\n{body}"
+
+
+def test_only_the_first_training_notebook_takes_a_step_by_hand_and_in_a_dozen_lines():
+    steps = {path.stem: cell for path in PATHS for cell in cells(path) if ".backward()" in cell.source}
+    assert list(steps) == ["01_pretrain"] and lines_of(steps["01_pretrain"]) <= 12
+
+
+@every_notebook
+def test_a_notebook_ends_with_exercises_and_their_answers(path):
+    last = cells(path, "markdown")[-1].source
+    assert "Exercises" in last and "<details><summary>Answers</summary>" in last and "</details>" in last
+    asked, answered = last.split("<details>")
+    numbered = re.compile(r"^\d\. ", re.MULTILINE)
+    assert 2 <= len(numbered.findall(asked)) == len(numbered.findall(answered)) <= 3
 
 
 @every_notebook
@@ -73,7 +111,7 @@ def test_committed_outputs_are_complete_and_hold_no_machine_paths(path):
 @every_notebook
 def test_changing_one_digit_of_a_checked_output_fails_nbval(path, tmp_path):
     book = nbformat.read(path, as_version=4)
-    last = next(i for i, cell in enumerate(book.cells) if cell.cell_type == "code" and cell.source.startswith(CHECKED))
+    last = next(i for i, cell in enumerate(book.cells) if CHECKED in cell.metadata.get("tags", []))
     book.cells = [cell for cell in book.cells[: last + 1] if cell.cell_type == "code"]
     output = next(output for output in book.cells[-1].outputs if re.search(r"\d", output.text))
     digit = re.search(r"\d", output.text)
@@ -87,25 +125,25 @@ def test_changing_one_digit_of_a_checked_output_fails_nbval(path, tmp_path):
 
 
 def test_a_misspelt_parameter_stops_before_any_work_and_is_named(capsys):
-    assert main(["04_retrieval", "profile=smoke", "sedes=3"]) == 2
+    assert main(["notebook", "04_retrieval", "profile=smoke", "sedes=3"]) == 2
     assert "'sedes'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["1e-4", "three", "1.5", "True", "[1]"])
 def test_an_ill_typed_parameter_is_named_with_the_type_expected(value):
     with pytest.raises(ParameterError, match=r"'seeds' got .* expected int"):
-        check_parameters(NOTEBOOKS / "04_retrieval.ipynb", {"seeds": value})
+        checked("04_retrieval", parse_assignments([f"seeds={value}"]))
 
 
 def test_parameters_come_back_with_the_types_of_the_defaults():
-    checked = check_parameters(NOTEBOOKS / "04_retrieval.ipynb", {"seeds": "3", "profile": "scenes"})
-    assert checked == {"seeds": 3, "profile": "scenes"}
+    source, parameters = checked("04_retrieval", {"seeds": 3, "profile": "scenes"})
+    assert source == NOTEBOOKS / "04_retrieval.ipynb" and parameters == {"seeds": 3, "profile": "scenes"}
 
 
 def test_an_unknown_profile_or_notebook_stops_before_any_work(capsys):
-    assert main(["04_retrieval", "profile=scnes"]) == 2
+    assert main(["notebook", "04_retrieval", "profile=scnes"]) == 2
     assert "scnes" in capsys.readouterr().err
-    assert main(["04_retrival"]) == 2
+    assert main(["notebook", "04_retrival"]) == 2
     assert "04_retrieval" in capsys.readouterr().err
 
 
@@ -119,6 +157,7 @@ def test_a_failing_cell_prints_its_traceback_and_leaves_the_former_output(tmp_pa
     former = tmp_path / "results" / "smoke" / "notebooks" / "99_broken.ipynb"
     former.parent.mkdir(parents=True)
     former.write_text("what was there before")
-    assert main(["99_broken", "profile=smoke"]) == 1
+    assert main(["notebook", "99_broken", "profile=smoke"]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     assert former.read_text() == "what was there before"
+    assert [path.name for path in former.parent.iterdir()] == [former.name]

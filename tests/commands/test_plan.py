@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cliplite_core.commands.plan import main
+from cliplite_core.__main__ import main
 from cliplite_core.encoders import ImageEncoder
 from cliplite_core.evaluation.budget import flops_per_pair, plan
 from cliplite_core.profiles import load_profile
@@ -45,6 +45,8 @@ def test_the_plan_multiplies_pairs_by_their_cost(capsys):
     text = plan(config, seeds=2, tflops=1e-3)
     hours = 60 * 32 * flops_per_pair(config) / 1e9 / 3600
     assert f"6 trainings, {6 * hours:,.3g} h" in text and "60 steps of 32 pairs = 1,920 pairs" in text
-    assert main(["smoke", "--seeds", "2", "--tflops", "0.001"]) == 0
+    assert main(["plan", "smoke", "seeds=2", "tflops=0.001"]) == 0
     assert capsys.readouterr().out == text + "\n"
-    assert main(["smokke"]) == 2
+    assert main(["plan", "smoke", "batch_size=64", "tflops=1"]) == 0  # an int is a number, too
+    assert "steps of 64 pairs" in capsys.readouterr().out
+    assert main(["plan", "smokke"]) == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cliplite_core.commands import data as command
+from cliplite_core.__main__ import main
 from cliplite_core.config import Config
 from cliplite_core.data.splits import data_folder, read_people, read_split
 from cliplite_core.profiles import load_profile
@@ -217,7 +217,7 @@ def test_a_definition_that_is_not_there_is_named():
 
 
 def test_the_data_command_counts_images_and_captions(flickr8k, capsys):
-    assert command.main(["ready", "flickr8k"]) == 0
+    assert main(["data", "ready", "flickr8k"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines] == [
         ["flickr8k/train", "6", "images", "30", "captions"],
@@ -227,7 +227,7 @@ def test_the_data_command_counts_images_and_captions(flickr8k, capsys):
 
 def test_the_data_command_ends_with_the_error_and_no_traceback(flickr8k, capsys):
     shutil.rmtree(flickr8k)
-    assert command.main(["ready", "flickr8k"]) == 2
+    assert main(["data", "ready", "flickr8k"]) == 2
     assert "error: profile 'flickr8k' needs files that are not there" in capsys.readouterr().err
-    assert command.main(["ready", "flikr8k"]) == 2
+    assert main(["data", "ready", "flikr8k"]) == 2
     assert "unknown profile 'flikr8k'" in capsys.readouterr().err

@@ -10,7 +10,17 @@ import pytest
 from conftest import CAPTIONS
 from transformers import AutoTokenizer, BertTokenizer
 
-from cliplite_core.data.tokenizer import caption_normalizer, load_tokenizer, tokenize, train_wordpiece
+from cliplite_core.config import DataConfig
+from cliplite_core.data.tokenizer import (
+    caption_normalizer,
+    expect_known,
+    load_tokenizer,
+    new_tokenizer,
+    tokenize,
+    train_wordpiece,
+)
+from cliplite_core.encoders import TextEncoder
+from cliplite_core.storage import hub
 
 
 @pytest.mark.parametrize(
@@ -88,3 +98,98 @@ def test_a_ready_bert_tokenizer_gets_the_papers_clean_up_in_front(tmp_path):
 def test_training_on_no_captions_raises():
     with pytest.raises(ValueError, match="no captions to train the tokenizer on"):
         train_wordpiece([], 100)
+
+
+EMOJI = ["\U0001f600 \U0001f408", "\U0001f415!", "…"]
+
+
+def test_captions_that_the_vocabulary_knows_are_passed_over_in_silence(tokenizer, capsys):
+    expect_known(tokenizer, CAPTIONS)
+    expect_known(tokenizer, [])
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("captions", [EMOJI, ["x" * 200] * 3], ids=["emoji alone", "words without end"])
+def test_captions_without_any_known_word_are_refused(captions):
+    with pytest.raises(
+        ValueError, match=r"vocab_size: .* no known word in any of 3 training captions, .*; raise it, or"
+    ):
+        new_tokenizer(DataConfig(tokenizer="", vocab_size=100), captions)
+
+
+def test_a_ready_tokenizer_of_another_language_is_refused_by_its_name(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"tokenizer = '.*': found no known word in any of 2 .*'собака на траве'"):
+        new_tokenizer(DataConfig(tokenizer=str(tmp_path)), ["собака на траве", "луна"])
+
+
+def test_a_caption_of_unknown_words_alone_is_told_in_one_line(tokenizer, capsys):
+    expect_known(tokenizer, [*CAPTIONS, EMOJI[0]])
+    line = capsys.readouterr().err
+    assert line.startswith("note: vocab_size: 77 pieces: 0 of ") and line.count("\n") == 1
+    assert "1 of 6 captions have no known word, e.g. '\U0001f600 \U0001f408'" in line
+
+
+def test_captions_of_mostly_unknown_words_are_told_in_one_line(tokenizer, capsys):
+    expect_known(tokenizer, ["dog собака на траве", "moon луна ночью"], ready="mine")
+    assert capsys.readouterr().err.startswith(
+        "note: tokenizer = 'mine': 5 of 7 tokens of the training captions are [UNK]"
+    )
+
+
+def test_of_many_captions_some_are_looked_at(tokenizer, monkeypatch):
+    monkeypatch.setattr("cliplite_core.data.tokenizer._LOOKED_AT", 10)
+    with pytest.raises(ValueError, match=r"any of 10 training captions, e\.g\. '0'"):
+        expect_known(tokenizer, [str(number) for number in range(95)])
+    with pytest.raises(ValueError, match="any of 10 training captions"):
+        expect_known(tokenizer, [str(number) for number in range(10)])
+
+
+class NoNetwork:
+    """The hub's client on a machine without a network."""
+
+    asked: list[str]
+
+    def model_info(self, name: str, timeout: float) -> None:
+        self.asked.append(name)
+        raise ConnectionError("Name or service not known")
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    NoNetwork.asked = []
+    monkeypatch.setattr(hub, "HfApi", NoNetwork)
+    return NoNetwork.asked
+
+
+@pytest.mark.parametrize("field", ["tokenizer", "text_weights"])
+def test_without_a_network_the_hub_is_asked_once_and_the_field_named(offline, field):
+    expected = rf"{field}: 'nobody/nothing' is neither a local folder nor in the cache, and the hub cannot be reached; "
+    with pytest.raises(
+        FileNotFoundError, match=rf"{expected}save it where there is a network \(.*\) and set {field} ="
+    ):
+        load_tokenizer("nobody/nothing", 30) if field == "tokenizer" else TextEncoder(weights="nobody/nothing")
+    assert offline == ["nobody/nothing"]
+
+
+def test_a_folder_is_never_asked_of_the_hub(offline, tmp_path):
+    with pytest.raises(ValueError, match=r"tokenizer: .* cannot be read \(.*\); save it there anew"):
+        load_tokenizer(str(tmp_path), 30)
+    assert offline == []
+
+
+def test_a_path_that_is_nowhere_is_no_name_of_the_hub(offline, monkeypatch, tmp_path):
+    monkeypatch.setattr(NoNetwork, "model_info", refuse_name)
+    with pytest.raises(FileNotFoundError, match=r"tokenizer: '.*nowhere' is neither a local folder .* no such names; "):
+        load_tokenizer(str(tmp_path / "nowhere"), 30)
+
+
+def refuse_name(self, name: str, timeout: float) -> None:
+    raise ValueError(f"Repo id must be in the form 'namespace/name': {name}")  # HFValidationError is one
+
+
+def test_where_the_hub_must_not_be_asked_it_is_not(offline, monkeypatch):
+    monkeypatch.setattr(hub, "is_offline_mode", lambda: True)
+    with pytest.raises(FileNotFoundError, match=r"the hub must not be asked \(HF_HUB_OFFLINE\); "):
+        load_tokenizer("nobody/nothing", 30)
+    assert offline == []

@@ -1,15 +1,19 @@
-import math
-
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from small_people import pairs_in_order, people, unit
 
-from cliplite_core.evaluation.bias import alignment, concept_direction, leakage, project_off, skew_at_k
-from cliplite_core.evaluation.erasure import LeaceEraser
-
-
-def unit(x):
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.evaluation.bias import (
+    PeopleSpace,
+    concept_direction,
+    describe_direction,
+    difference_of_means,
+    embed_people,
+    project_off,
+)
+from cliplite_core.evaluation.bias_measures import alignment
+from cliplite_core.evaluation.gender import People, Wording
 
 
 def planted_pairs(pairs=30, dims=16, noise=0.05, seed=0):
@@ -77,28 +81,6 @@ def test_projection_keeps_float32():
     assert project_off(np.eye(3, dtype=np.float32), np.array([1.0, 0.0, 0.0])).dtype == np.float32
 
 
-def people(n=200, queries=12, dims=8, gender=0.6, seed=0):
-    """Unit embeddings whose first axis is gender; queries lean towards men. Every fifth image has no label."""
-    rng = np.random.default_rng(seed)
-    labels = np.where(rng.random(n) < 0.5, "man", "woman").astype(object)
-    images = rng.normal(size=(n, dims))
-    images[:, 0] = gender * 4 * np.where(labels == "man", 1, -1) + rng.normal(size=n)
-    labels[::5] = None
-    query = rng.normal(size=(queries, dims))
-    query[:, 0] = 1.0
-    return unit(query), unit(images), labels
-
-
-def test_alignment_agrees_with_a_loop_over_sorted_similarities():
-    queries, images, labels = people()
-    values = alignment(queries, images, labels, k=7)
-    assert list(values) == ["man", "woman"]
-    for group, means in values.items():
-        for query, mean in zip(queries, means, strict=True):
-            similarities = sorted((float(query @ x) for x, label in zip(images, labels, strict=True) if label == group))
-            assert mean == pytest.approx(sum(similarities[-7:]) / 7)
-
-
 def test_removing_the_direction_closes_the_planted_gap():
     queries, images, labels = people(n=4000)
     axis = np.eye(8)[0]
@@ -107,83 +89,62 @@ def test_removing_the_direction_closes_the_planted_gap():
     assert abs((after["man"] - after["woman"]).mean()) < 0.03
 
 
-def test_groups_smaller_than_k_are_named():
-    queries, images, _ = people(n=6)
-    with pytest.raises(ValueError, match="k: found 3, but the group 'woman' has 1 images"):
-        alignment(queries, images, ["man"] * 5 + ["woman"], k=3)
+def a_space(n=300, dims=8):
+    """A joint space in which the first axis is gender, and the people whose images they are."""
+    groups = {}
+    for seed, name in enumerate(("training", "measured")):
+        _, images, labels = people(n=n, dims=dims, seed=seed)
+        kept = np.array([label is not None for label in labels])
+        groups[name] = images[kept], People([], labels[kept].astype(str), None)
+    side = np.eye(dims)[:1] + 0.01 * np.random.default_rng(2).normal(size=(6, dims))
+    images = [images for images, _ in groups.values()]
+    space = PeopleSpace(*images, pairs_in_order(dims=dims), side, -side, side, np.eye(2, dims), np.eye(2, dims))
+    return space, {name: group for name, (_, group) in groups.items()}
 
 
-def test_skew_of_a_ranking_counted_by_hand():
-    query, images = np.array([[1.0]]), np.array([[0.9], [0.8], [0.7], [0.6], [0.5], [1.0]])
-    labels = ["man", "man", "man", "woman", "woman", None]  # the best match is unlabelled and does not count
-    skew = skew_at_k(query, images, labels, k=4)
-    assert skew["man"][0] == pytest.approx(math.log((3 / 4) / (3 / 5)))
-    assert skew["woman"][0] == pytest.approx(math.log((1 / 4) / (2 / 5)))
-    assert skew["max"][0] == skew["man"][0]
-    equal = skew_at_k(query, images, labels, k=4, desired={"man": 0.5, "woman": 0.5})
-    assert (equal["man"][0], equal["woman"][0]) == (pytest.approx(math.log(1.5)), pytest.approx(math.log(0.5)))
+def test_a_change_reaches_every_image_and_no_sentence():
+    space, _ = a_space()
+    changed = space.changed(lambda images: 0 * images)
+    for images in (changed.training, changed.measured, changed.split.images, changed.named):
+        assert not images.any()
+    for kept in (changed.men, changed.women, changed.queries, changed.classes, changed.split.captions):
+        assert kept.any()
+    assert PeopleSpace(*[space.training] * 2, space.split, *[space.men] * 3).changed(np.negative).named is None
 
 
-def test_skew_is_zero_for_the_whole_gallery_and_max_skew_never_negative():
-    queries, images, labels = people()
-    labelled = sum(label is not None for label in labels)
-    for values in skew_at_k(queries, images, labels, k=labelled).values():
-        np.testing.assert_allclose(values, 0, atol=1e-12)
-    assert (skew_at_k(queries, images, labels, k=10)["max"] >= 0).all()
+def test_the_planted_direction_is_described():
+    space, groups = a_space()
+    found = describe_direction(space, groups)
+    assert found["variance of the pairs explained"] > 99
+    assert found["gender read from it alone"] > 90
+    assert found["cosine to the training images' difference"] > 0.95
+    assert found["cosine of that to the measured images'"] > 0.95
+    assert 5 < found["variance of all images along it"] < 25  # one of eight dimensions, all alike
+    assert 6 < found["dimensions the images use"] <= 8
 
 
-def test_an_absent_group_has_infinite_skew_but_max_skew_stays_finite():
-    skew = skew_at_k(np.array([[1.0]]), np.array([[0.9], [0.8], [0.1]]), ["man", "man", "woman"], k=2)
-    assert skew["woman"][0] == -np.inf
-    assert skew["max"][0] == pytest.approx(math.log(3 / 2))
+def test_the_difference_of_means_points_to_the_men():
+    _, images, labels = people(n=4000)
+    difference = difference_of_means(images, labels)
+    assert np.linalg.norm(difference) == pytest.approx(1)
+    assert difference[0] > 0.99
 
 
-def test_skew_needs_k_labelled_images():
-    with pytest.raises(ValueError, match="only 2 images are labelled"):
-        skew_at_k(np.ones((1, 1)), np.ones((3, 1)), ["man", "woman", None], k=3)
+@pytest.mark.parametrize("classes", [[], ["dog", "cat"]])
+def test_embeddings_have_a_row_per_person_pair_query_and_class(model, tmp_path, classes):
+    from small_root import write_photo
 
-
-def test_probes_find_a_planted_concept_and_none_in_noise():
-    _, images, labels = people(n=400)
-    noise = np.random.default_rng(1).normal(size=(400, 8))
-    for kind in ("linear", "mlp"):
-        assert leakage(images, labels, kind).shape == (5,)
-        assert leakage(images, labels, kind).mean() > 0.9
-        assert abs(leakage(noise, labels, kind).mean() - 0.5) < 0.08
-
-
-def test_only_the_mlp_finds_a_concept_that_is_not_linear():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(800, 2))
-    labels = np.where(x[:, 0] * x[:, 1] > 0, "man", "woman")
-    assert leakage(x, labels, "linear").mean() < 0.6
-    assert leakage(x, labels, "mlp").mean() > 0.8
-
-
-def test_a_larger_group_does_not_move_chance():
-    rng = np.random.default_rng(0)
-    labels = ["man"] * 540 + ["woman"] * 60
-    x = rng.normal(size=(600, 4)) + np.array([[1.0, 0, 0, 0]]) * (np.array(labels) == "woman")[:, None]
-    assert leakage(x, labels).mean() > 0.6  # unweighted, the probe calls nearly everyone a man: 0.5
-    assert abs(leakage(rng.normal(size=(600, 4)), labels).mean() - 0.5) < 0.1
-
-
-def test_leakage_of_an_eraser_fitted_elsewhere_is_at_chance():
-    _, images, labels = people(n=2000)
-    eraser = LeaceEraser.fit(images[:1000], labels[:1000])
-    assert leakage(images[1000:], labels[1000:]).mean() > 0.9
-    assert abs(leakage(eraser(images[1000:]), labels[1000:]).mean() - 0.5) < 0.05
-
-
-def test_leakage_is_repeatable_and_depends_on_the_seed():
-    _, images, labels = people(gender=0.05)
-    assert leakage(images, labels, "mlp", seed=3).tolist() == leakage(images, labels, "mlp", seed=3).tolist()
-    assert leakage(images, labels, seed=3).tolist() != leakage(images, labels, seed=4).tolist()
-
-
-def test_wrong_probes_and_groups_are_named():
-    _, images, labels = people()
-    with pytest.raises(ValueError, match="kind: found 'svm'"):
-        leakage(images, labels, "svm")
-    with pytest.raises(ValueError, match=r"\['child', 'man', 'woman'\], expected two"):
-        leakage(images, [*labels[:-1], "child"])
+    items = []
+    for number in range(4):
+        write_photo(tmp_path / f"{number}.jpg", (40, 32), number)
+        items.append(CaptionedImage(tmp_path / f"{number}.jpg", ("a man", "a person"), number))
+    gender = np.array(["man", "woman"])
+    groups = {"training": People(items[:2], gender, None), "measured": People(items[2:], gender, None)}
+    labelled = ([item.path for item in items[: 3 * len(classes)]], [0, 1, 0], classes)
+    wording = Wording([("a man", "a woman"), ("a man here", "a woman here")], ["a person"] * 3)
+    space = embed_people(model, groups, wording, items[:3], labelled, ["a {}"])
+    assert [len(part) for part in (space.training, space.measured, space.split.images)] == [2, 2, 3]
+    assert [len(part) for part in (space.men, space.women, space.queries, space.split.captions)] == [2, 2, 3, 6]
+    np.testing.assert_array_equal(space.split.images[:2], space.training)
+    assert (space.named is None, space.classes is None) == (not classes, not classes)
+    np.testing.assert_allclose(np.linalg.norm(space.measured, axis=1), 1, rtol=1e-5)

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from cliplite_core.data.splits import read_split
 from cliplite_core.evaluation import finetune as module
-from cliplite_core.evaluation.finetune import finetune
+from cliplite_core.evaluation.finetune import finetune, finetuning_views
 from cliplite_core.evaluation.linear_probe import sgd_probe
 
 
@@ -84,3 +85,14 @@ def test_the_schedule_is_the_papers(monkeypatch):
     finetune(encoder(), stripes(520, seed=0), stripes(4, seed=1), 2)
     assert (seen["decay"], seen["momentum"], seen["batch"]) == (1e-4, 0.9, 256)
     assert seen["rates"] == pytest.approx([0.025] * 70 + [0.0025] * 20 + [0.00025] * 10)
+
+
+def test_finetuning_sees_other_crops_at_every_look_and_tests_on_the_whole_image(tiny):
+    pictures = [item.path for item in read_split(tiny, "train")[:3]]
+    splits = {name: (pictures, np.array([0, 1, 0]), ["dog", "moon"]) for name in ("train", "test")}
+    moving, still = finetuning_views(splits, tiny)
+    size = tiny.data.image_size
+    assert moving[0][0].shape == still[0][0].shape == (3, size, size)
+    assert [moving[row][1] for row in range(3)] == [0, 1, 0]
+    assert len({moving[0][0].sum().item() for _ in range(8)}) > 4
+    assert torch.equal(still[0][0], still[0][0])

@@ -1,8 +1,20 @@
+import dataclasses
 import json
 
 import pytest
 
-from cliplite_core.evaluation.gender import definitional_pairs, gender_from_captions, gender_words, neutral_queries
+from cliplite_core.evaluation.gender import (
+    definitional_pairs,
+    find_people,
+    gender_follows,
+    gender_from_captions,
+    gender_words,
+    neutral_queries,
+    photo_wording,
+    scene_wording,
+)
+from cliplite_core.scenes.grammar import PLACES, POSITIONS
+from cliplite_core.scenes.vocabulary import activities
 from cliplite_core.storage.places import DEFINITIONS
 
 
@@ -92,3 +104,65 @@ def test_contexts_of_ones_own_take_the_place_of_the_file():
 def test_the_files_say_what_they_are():
     for name in ("gender_words.json", "neutral_queries.json"):
         assert len(json.loads((DEFINITIONS / name).read_text(encoding="utf-8"))["description"]) > 50
+
+
+@pytest.fixture
+def with_people(tiny, tmp_path):
+    """A profile whose measured people are two painters, one dancer, and someone without a gendered word."""
+    truth = [("woman", "painting"), ("man", "painting"), ("man", "dancing"), ("man", "dancing")]
+    nouns = ["woman", "man", "man", "person"]
+    names = list(activities())[:2]
+    images = [
+        {"id": i, "file_name": f"{i}.png", "gender": gender, "activity": names[activity == "dancing"]}
+        for i, (gender, activity) in enumerate(truth)
+    ]
+    captions = [{"image_id": i, "caption": f"a {noun} in the snow"} for i, noun in enumerate(nouns)]
+    path = tmp_path / "captions_people.json"
+    path.write_text(json.dumps({"images": images, "annotations": captions}))
+    return tiny.override(people=str(path), people_images=str(tmp_path))
+
+
+def test_people_are_the_images_whose_captions_name_one_gender(with_people):
+    people = find_people(with_people)
+    assert list(people) == ["measured", "training"]
+    assert [image.image_id for image in people["measured"].images] == [0, 1, 2]
+    assert people["measured"].gender.tolist() == ["woman", "man", "man"]
+    for group in people.values():
+        assert [gender_from_captions(image.captions) for image in group.images] == group.gender.tolist()
+        assert group.source.is_file()
+
+
+def test_how_often_gender_follows_the_activity(with_people):
+    measured, (first, second) = find_people(with_people)["measured"], list(activities().values())[:2]
+    leans = [first.leans == "woman", first.leans == "man", second.leans == "man"]
+    assert gender_follows(measured, activities()) == pytest.approx(sum(leans) / 3)
+
+
+def test_captions_that_contradict_the_truth_are_counted(with_people):
+    measured = find_people(with_people)["measured"]
+    swapped = dataclasses.replace(measured, gender=measured.gender[::-1])
+    with pytest.raises(ValueError, match="contradict the truth in 2 images, first 0"):
+        gender_follows(swapped, activities())
+
+
+def test_photos_have_no_truth_and_that_is_said(with_people, tmp_path):
+    measured = find_people(with_people)["measured"]
+    (tmp_path / "photos.json").write_text(json.dumps({"images": [{"id": i} for i in range(3)]}))
+    with pytest.raises(ValueError, match=r"photos\.json: no truth of composed scenes, 'gender' is missing"):
+        gender_follows(dataclasses.replace(measured, source=tmp_path / "photos.json"), activities())
+
+
+def test_scenes_ask_for_every_activity_alone_and_in_every_place():
+    wording = scene_wording(activities(), POSITIONS, PLACES)
+    assert len(wording.queries) == len(wording.lean) == len(activities()) * (1 + len(PLACES))
+    assert wording.pairs[0] == ("a man", "a woman")
+    words = {word for pair in wording.pairs for word in pair[0].split()[2:]} - {"in", "on", "at", "the", "near"}
+    assert not words & {word for query in wording.queries for word in query.split()}
+    for activity in activities().values():
+        leans = [lean for query, lean in zip(wording.queries, wording.lean, strict=True) if activity.phrase in query]
+        assert set(leans) == {1 if activity.leans == "man" else -1}
+
+
+def test_nobody_planted_a_lean_in_photos():
+    wording = photo_wording()
+    assert (wording.pairs, wording.queries, wording.lean) == (definitional_pairs(), neutral_queries(), None)

@@ -7,17 +7,26 @@ from pycocotools import mask as coco_mask
 from torch import nn
 
 from cliplite_core.critic import DotCritic
+from cliplite_core.data.labelled.boxes import BoxedImage
 from cliplite_core.encoders import ImageEncoder
+from cliplite_core.evaluation import grounding
 from cliplite_core.evaluation.grounding import (
+    NamedObject,
+    baseline_hits,
     box_accuracy,
     box_from_heatmap,
+    choose_size,
     choose_threshold,
     grad_cam,
+    ground,
+    heat_of,
     heatmaps,
     pointing_baselines,
     pointing_game,
+    read_named_objects,
     upsample,
 )
+from cliplite_core.model import CLIPLite
 
 
 class Encoder(nn.Module):
@@ -241,3 +250,60 @@ def test_the_threshold_that_fits_the_boxes_is_chosen():
     assert choose_threshold([heat], [torch.tensor([[2.0, 2.0, 6.0, 6.0]])]) == 0.15  # above 0.1, lowest of equals
     assert choose_threshold([heat], [torch.tensor([[3.0, 3.0, 4.0, 4.0]])]) == 0.55
     assert choose_threshold([heat], [torch.tensor([[0.0, 0.0, 8.0, 8.0]])]) == 0.05
+
+
+# --- the experiment: what is asked, chosen on dev, reported on test ---------------------------------------------------
+
+
+@pytest.fixture
+def asked(tiny):
+    """All questions of the tiny scenes: dev and test."""
+    return [read_named_objects(tiny, split, at_most=100) for split in (tiny.data.val_split, tiny.data.test_split)]
+
+
+def test_only_images_with_something_to_tell_apart_are_asked_about(tiny, asked):
+    for query in asked[1]:
+        assert len(set(query.image.category_names)) > 1
+        assert len(query.boxes) == query.image.category_names.count(query.name) >= 1
+        assert query.text == f"a picture of a {query.name}"
+    few = read_named_objects(tiny, tiny.data.test_split, at_most=3)
+    every = [(query.image.image_id, query.name) for query in asked[1]]
+    assert [(query.image.image_id, query.name) for query in few] == [every[0], every[(len(every) - 1) // 2], every[-1]]
+
+
+def test_where_no_image_has_two_things_every_boxed_image_is_asked_about(tiny, monkeypatch):
+    lone = BoxedImage("a.png", 1, 4, 4, torch.tensor([[0.0, 0.0, 2.0, 2.0]] * 2), (1, 2), ("dog", "dog"))
+    empty = BoxedImage("b.png", 2, 4, 4, torch.zeros(0, 4), (), ())
+    monkeypatch.setattr(grounding, "read_boxes", lambda *_: [lone, empty])
+    (query,) = read_named_objects(tiny, "test", at_most=5)
+    assert (query.image, query.name, len(query.boxes)) == (lone, "dog", 2)
+
+
+def test_size_and_threshold_are_those_that_serve_dev_best(tiny, tokenizer, asked):
+    torch.manual_seed(1)
+    model, (dev, test) = CLIPLite(tiny, tokenizer).eval(), asked
+    found = ground(model, dev, test, sizes=[16, 48], shown=[0, 2])
+    points = {size: pointing_game(heat_of(model, dev, size), [q.boxes for q in dev]).mean().item() for size in (16, 48)}
+    assert found.size == max(points, key=points.get)  # dev has less than 200 questions: all choose
+    assert found.threshold == choose_threshold(heat_of(model, dev, found.size), [query.boxes for query in dev])
+    heats, boxes = heat_of(model, test, found.size), [query.boxes for query in test]
+    assert torch.equal(found.hits["pointing game"], pointing_game(heats, boxes))
+    located = [box_from_heatmap(heat, found.threshold) for heat in heats]
+    assert torch.equal(found.hits["localisation"], box_accuracy(located, boxes))
+    assert [torch.equal(kept, heats[row]) for kept, row in zip(found.shown, (0, 2), strict=True)] == [True, True]
+
+
+def test_of_sizes_that_point_equally_well_the_first_is_chosen(monkeypatch, asked):
+    flat = [torch.zeros(query.image.height, query.image.width) for query in asked[0]]
+    monkeypatch.setattr(grounding, "heat_of", lambda *_: flat)
+    assert choose_size(None, asked[0], [32, 16, 48]) == 32
+
+
+def test_guesses_that_do_not_look_are_judged_like_a_model():
+    box = torch.tensor([[0.0, 0.0, 8.0, 4.0]])  # eight wide, four of six high: two thirds, over the centre
+    image = BoxedImage("a.png", 1, 8, 6, box, (1,), ("dog",))
+    found = baseline_hits([NamedObject(image, "dog")])
+    assert {name: hits.tolist() for name, hits in found["pointing game"].items()} == {
+        "centre": [1], "chance": [pytest.approx(2 / 3)],
+    }  # fmt: skip
+    assert found["localisation"]["whole image"].tolist() == [1]  # two thirds are more than half

@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from small_root import write_photo
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
+from cliplite_core.data.labelled.labels import label_fraction
 from cliplite_core.evaluation import linear_probe
 from cliplite_core.evaluation.features import extract
-from cliplite_core.evaluation.linear_probe import lbfgs_probe, sgd_probe
+from cliplite_core.evaluation.linear_probe import (
+    SHARES,
+    compare_recipes,
+    images_per_share,
+    lbfgs_probe,
+    probe_shares,
+    read_probe_splits,
+    sgd_probe,
+)
 
 
 def blobs(n: int, seed: int, classes: int = 6, dim: int = 16, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -167,3 +177,69 @@ def test_a_diverging_probe_stops_and_names_the_learning_rate():
     features, labels = blobs(60, seed=0)
     with pytest.raises(ValueError, match="lower the learning rate"):
         sgd_probe(cached(features * 1e30, labels), cached(features, labels), 6, epochs=3)
+
+
+def splits_of(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> tuple[dict, dict]:
+    """Return features and labels by split, as the notebook has them."""
+    names = [f"class {number}" for number in range(train[1].max() + 1)]
+    features = {"train": train[0], "test": test[0]}
+    return features, {"train": (train[0], train[1], names), "test": (test[0], test[1], names)}
+
+
+@pytest.fixture
+def folders(tiny, tmp_path):
+    """The tiny configuration with a probe set of two classes, 20 and 10 training images, 4 test images."""
+    for split, counts in (("train", {"cat": 20, "dog": 10}), ("val", {"cat": 2, "dog": 2})):
+        for name, count in counts.items():
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(count):
+                write_photo(tmp_path / split / name / f"{number:02}.jpg", (16, 16), number)
+    return tiny.override(probe=str(tmp_path), probe_test_split="val")
+
+
+def test_a_profile_may_bound_the_training_images_and_each_class_keeps_its_share(folders):
+    whole, bounded = read_probe_splits(folders), read_probe_splits(folders.override(probe_images=15))
+    assert np.bincount(whole["train"][1]).tolist() == [20, 10]
+    assert np.bincount(bounded["train"][1]).tolist() == [10, 5]
+    assert {path.parent.name for path in bounded["train"][0][:10]} == {"cat"}, "images and labels still belong together"
+    assert len(bounded["test"][1]) == len(whole["test"][1]) == 4
+    assert bounded["test"][2] == ["cat", "dog"]
+
+
+def test_each_share_is_fitted_on_its_own_images_and_few_labels_choose_no_penalty(recwarn):
+    features, splits = splits_of(blobs(300, seed=0), blobs(600, seed=1))
+    found = probe_shares(features, splits, seed=3)
+    assert images_per_share(splits["train"][1]) == {"1 %": 6, "10 %": 30, "100 %": 300}
+    labels = splits["train"][1]
+    for name, share in SHARES.items():
+        kept = label_fraction(labels, share, seed=3)
+        alone = lbfgs_probe(
+            features["train"][kept], labels[kept], features["test"], splits["test"][1], l2=(found[name]["l2"],)
+        )
+        assert np.array_equal(found[name]["predictions"], alone["predictions"])
+    assert found["1 %"]["l2"] == 1e-4
+    assert (
+        found["10 %"]["l2"]
+        == lbfgs_probe(
+            features["train"][label_fraction(labels, 0.1, 3)],
+            labels[label_fraction(labels, 0.1, 3)],
+            features["test"],
+            splits["test"][1],
+            seed=3,
+        )["l2"]
+    ), "five labels per class: the penalty is chosen on a fifth of them"
+    assert found["1 %"]["top1"] < found["100 %"]["top1"]
+    assert not recwarn.list, "one image per class is meant, and no reason to warn"
+
+
+def test_recipes_are_compared_with_the_weak_penalty_and_long_enough_sgd_agrees_with_it():
+    features, splits = splits_of(blobs(300, seed=0), blobs(600, seed=1))
+    lbfgs, paper, longer = compare_recipes(features, splits, sgd_steps=1999)
+    assert lbfgs["alike"] == 1
+    assert lbfgs["epochs"] is lbfgs["train_loss"] is None
+    assert (paper["epochs"], paper["steps"]) == (100, 200)
+    assert (longer["epochs"], longer["steps"]) == (1000, 2000)
+    assert longer["train_loss"] < paper["train_loss"]
+    assert longer["alike"] > 0.95
+    few = compare_recipes(features, splits, sgd_steps=10)
+    assert len(few) == 2, "the paper's 100 epochs are steps enough"

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from small_root import write_voc
 
 from cliplite_core.data.labelled.labels import LabelledImages, read_image_folder
 from cliplite_core.data.splits import read_split
@@ -22,12 +23,7 @@ def tiny_evaluated(tiny, tmp_path):
         folder = tmp_path / "named" / ("dog", "moon")[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(picture, folder)
-    (tmp_path / "voc/ImageSets/Main").mkdir(parents=True)
-    shutil.copytree(pictures[0].parent, tmp_path / "voc/JPEGImages")
-    for name, every in (("dog", 2), ("moon", 3)):
-        lines = [f"{picture.stem} {1 if i % every == 0 else -1}\n" for i, picture in enumerate(pictures)]
-        (tmp_path / f"voc/ImageSets/Main/{name}_trainval.txt").write_text("".join(lines[:16]))
-        (tmp_path / f"voc/ImageSets/Main/{name}_test.txt").write_text("".join(lines[16:]))
+    write_voc(tmp_path / "voc", pictures)
     return tiny.override(zero_shot=str(tmp_path / "named"), voc=str(tmp_path / "voc"))
 
 

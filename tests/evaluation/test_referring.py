@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,15 +7,20 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from torch import nn
 
+from cliplite_core.data.transforms import eval_transform
+from cliplite_core.evaluation.grounding import heatmaps
 from cliplite_core.evaluation.referring import (
     area_scores,
-    best_box,
     centre_scores,
     crop_scores,
     heat_scores,
+    model_hits,
     random_scores,
+    read_expressions,
     referring_hits,
+    rule_hits,
 )
+from cliplite_core.model import CLIPLite
 
 BOXES = torch.tensor([[0.0, 0.0, 4.0, 4.0], [4.0, 2.0, 6.0, 4.0], [0.0, 4.0, 8.0, 8.0]])
 
@@ -28,9 +35,9 @@ def test_heat_inside_a_box_agrees_with_slicing():
 def test_mean_prefers_the_tight_box_and_sum_the_wide_one():
     heat = torch.full((8, 8), 0.1)
     heat[2:4, 4:6] = 1.0
-    assert best_box(heat_scores(heat, BOXES), BOXES).tolist() == [4, 2, 6, 4]
+    assert BOXES[heat_scores(heat, BOXES).argmax()].tolist() == [4, 2, 6, 4]
     wide = torch.cat([BOXES, torch.tensor([[0.0, 0.0, 8.0, 8.0]])])
-    assert best_box(heat_scores(heat, wide, "sum"), wide).tolist() == [0, 0, 8, 8]
+    assert wide[heat_scores(heat, wide, "sum").argmax()].tolist() == [0, 0, 8, 8]
 
 
 def test_a_box_thinner_than_a_pixel_scores_zero_and_not_nan():
@@ -71,8 +78,8 @@ def test_crops_are_scored_by_what_is_inside_them():
     pixels[0:4, 0:4, 2] = 255
     pixels[2:4, 4:6, 0] = 255
     model, image = ColourModel().train(), Image.fromarray(pixels)
-    assert best_box(crop_scores(model, image, BOXES, "the red one"), BOXES).tolist() == [4, 2, 6, 4]
-    assert best_box(crop_scores(model, image, BOXES, "the blue one"), BOXES).tolist() == [0, 0, 4, 4]
+    assert BOXES[crop_scores(model, image, BOXES, "the red one").argmax()].tolist() == [4, 2, 6, 4]
+    assert BOXES[crop_scores(model, image, BOXES, "the blue one").argmax()].tolist() == [0, 0, 4, 4]
     assert model.crops[:3] == [(4, 4), (2, 2), (8, 4)]
     assert model.training and model.norm.running_mean.tolist() == [0, 0, 0]
 
@@ -85,9 +92,9 @@ def test_crops_are_rounded_outwards_and_stay_inside_the_image():
 
 
 def test_baselines_pick_the_largest_and_the_most_central():
-    assert best_box(area_scores(BOXES), BOXES).tolist() == [0, 4, 8, 8]
-    assert best_box(centre_scores(BOXES, (8, 8)), BOXES).tolist() == [4, 2, 6, 4]
-    assert best_box(centre_scores(BOXES, (4, 4)), BOXES).tolist() == [0, 0, 4, 4]
+    assert BOXES[area_scores(BOXES).argmax()].tolist() == [0, 4, 8, 8]
+    assert BOXES[centre_scores(BOXES, (8, 8)).argmax()].tolist() == [4, 2, 6, 4]
+    assert BOXES[centre_scores(BOXES, (4, 4)).argmax()].tolist() == [0, 0, 4, 4]
 
 
 def test_random_proposals_are_uniform_and_repeatable():
@@ -126,3 +133,52 @@ def test_nan_scores_and_missing_proposals_are_errors():
         referring_hits([torch.zeros(3), torch.tensor([0.0, float("nan"), 0.0])], [BOXES, BOXES], BOXES[:2])
     with pytest.raises(ValueError, match=r"scores\[0\]: found \[\]"):
         referring_hits([torch.zeros(0)], [torch.zeros(0, 4)], BOXES[:1])
+
+
+# --- the experiment ---------------------------------------------------------------------------------------------------
+
+
+def test_expressions_are_of_images_with_a_choice_so_many_per_split(tiny):
+    references = read_expressions(tiny, at_most=100)
+    assert references and all(len(reference.image.boxes) > 1 for reference in references)
+    assert len(read_expressions(tiny, at_most=2)) == 2
+    both = read_expressions(tiny.override(ref_splits=["val", "test"]), at_most=2)
+    assert [reference.split for reference in both] == ["val", "val", "test", "test"]
+
+
+def test_a_profile_may_name_no_expressions_or_lack_them(tiny):
+    assert read_expressions(tiny.override(refs=""), at_most=5) == []
+    assert read_expressions(tiny.override(refs="not/there.json", skip_missing=True), at_most=5) == []
+    with pytest.raises(FileNotFoundError):
+        read_expressions(tiny.override(refs="not/there.json"), at_most=5)
+    assert rule_hits([]) == {} and model_hits(None, [], 16) == {}
+
+
+def test_rules_are_judged_by_the_boxes_they_choose(tiny):
+    references = read_expressions(tiny, at_most=30)
+    found = rule_hits(references)
+    boxes = [reference.image.boxes for reference in references]
+    largest = [torch.stack([(b[2] - b[0]) * (b[3] - b[1]) for b in of_image]).argmax() for of_image in boxes]
+    right = [int(row) == reference.target for row, reference in zip(largest, references, strict=True)]
+    assert found["largest box"].mean().item() == pytest.approx(np.mean(right), abs=0.1)  # but for overlapping boxes
+    assert torch.equal(found["random box"], rule_hits(references)["random box"])
+    assert not torch.equal(found["random box"], rule_hits(references, seed=1)["random box"])
+
+
+def test_a_model_is_asked_by_heat_and_by_crop_and_each_split_counts_by_itself(tiny, tokenizer):
+    torch.manual_seed(0)
+    model, references = CLIPLite(tiny, tokenizer).eval(), read_expressions(tiny, at_most=6)
+    found = model_hits(model, references, size=32)
+    assert list(found) == ["referring, heat", "referring, crop"]
+    paths, texts = [r.image.path for r in references], [r.expressions[0] for r in references]
+    boxes, targets = [r.image.boxes for r in references], [r.image.boxes[r.target] for r in references]
+    heats = heatmaps(model, paths, texts, eval_transform(32))
+    by_heat = [heat_scores(heat, of_image) for heat, of_image in zip(heats, boxes, strict=True)]
+    assert torch.equal(found["referring, heat"], referring_hits(by_heat, boxes, targets))
+
+    parted = [
+        replace(reference, split="testB" if row in (1, 4) else "testA") for row, reference in enumerate(references)
+    ]
+    parts = model_hits(model, parted, size=32)
+    assert list(parts)[:3] == ["referring, heat", "referring, heat, testA", "referring, heat, testB"]
+    assert torch.equal(parts["referring, crop, testB"], found["referring, crop"][[1, 4]])

@@ -4,14 +4,24 @@ import dataclasses
 import json
 import math
 
+import pandas as pd
 import pytest
 
-from cliplite_core.commands.study import main
+from cliplite_core.__main__ import main
 from cliplite_core.config import ConfigError
-from cliplite_core.evaluation.quality import quality
-from cliplite_core.evaluation.studies import ablation_runs, has_ablations, plateau, read_ablations
+from cliplite_core.evaluation.quality import measure_runs, quality
+from cliplite_core.evaluation.studies import (
+    ablation_runs,
+    changed_parts,
+    describe,
+    has_ablations,
+    plateau,
+    plateaus,
+    read_ablations,
+    trials,
+)
 from cliplite_core.profiles import load_profile, profile_names
-from cliplite_core.runs import read_summary
+from cliplite_core.storage.logs import read_summary
 from cliplite_core.storage.places import DEFINITIONS, run_directory
 
 SHIPPED = [name for name in profile_names() if has_ablations(name)]
@@ -137,6 +147,83 @@ def test_a_plateau_begins_where_longer_training_gains_less_than_two_points():
     assert plateau([1, 2], [30, 20]) == (0, True)  # longer training that hurts is past the plateau
 
 
+def lines(study, index, *values):
+    """One line per training, as `quality.measure_runs` gives it; the last two numbers are scores."""
+    frame = pd.DataFrame(values, columns=[*index, "objective", "seed", "validation", "retrieval"])
+    return {study: frame.set_index([*index, "objective", "seed"])}
+
+
+def test_a_plateau_is_found_on_the_mean_of_the_validation_scores_and_reported_with_the_test_score():
+    index, jsd = ("batch_size", "pairs"), ("jsd", 0)
+    scores = [(16, 10, *jsd, 5.0, 1.0), (16, 20, *jsd, 9.0, 2.0), (16, 40, *jsd, 9.5, 3.0)]  # flat after 20
+    scores += [(32, 10, *jsd, 5.0, 4.0), (32, 20, *jsd, 9.0, 5.0), (32, 40, *jsd, 19.0, 6.0)]  # still rising
+    flat, rising = plateaus(lines("length", index, *scores))
+    assert (flat["batch_size"], flat["pairs"], flat["retrieval"], flat["reached"]) == (16, 20, 2.0, True)
+    assert (rising["batch_size"], rising["pairs"], rising["retrieval"], rising["reached"]) == (32, 40, 6.0, False)
+
+
+def test_one_length_of_training_says_nothing_about_a_plateau():
+    assert plateaus({}) == [] == plateaus(lines("length", ("batch_size", "pairs"), (16, 10, "jsd", 0, 5.0, 1.0)))
+
+
+def test_trials_are_the_untuned_studies_by_their_validation_score(written):
+    plan_of = written(study="untuned = true\n[studies.later]\n" + LATER).profile
+    measured = lines("batch_size", ("batch_size",), (8, "jsd", 0, 2.0, 9.0), (8, "jsd", 1, 4.0, 9.0))
+    measured |= lines("later", ("train_fraction",), (0.5, "jsd", 0, 7.0, 9.0))
+    expected = {"trial": "pairs per batch\n8", "objective": "jsd", "validation": 3.0}
+    assert trials(read_ablations(plan_of), measured) == [expected]
+
+
+def test_the_plan_in_words_names_studies_that_the_grid_leaves_out(written):
+    profile = written(study="quick = { batch_size = [8] }\n[studies.later]\n" + LATER)
+    text = describe(read_ablations("smoke"), ablation_runs(profile, 1, "quick")).splitlines()
+    assert text == [
+        "base: pairs = 320",
+        "batch_size: batch_size = 8; 2 runs of jsd, infonce",
+        "later: not in this grid",
+        "2 different trainings",
+    ]
+
+
+@pytest.fixture
+def parts(written, monkeypatch):
+    """Runs of a study of the critic beside those of the batch size; each scores its seed, and 5 more for "concat"."""
+    critic = """
+label = "critic"
+objectives = ["jsd", "infonce"]
+vary = { critic = ["dot", "concat"] }
+"""
+    profile = written(study="quick = { batch_size = [8] }\n[studies.critic]\n" + critic)
+    score = {"dot": 0.0, "concat": 5.0}
+
+    def quality(config):
+        return {"validation": 0.0, "retrieval": config.train.seed + score[config.model.critic]}
+
+    monkeypatch.setattr("cliplite_core.evaluation.quality.quality", quality)
+    runs = ablation_runs(profile, 2, "full")
+    return profile, runs, measure_runs(runs)
+
+
+def test_a_changed_part_is_compared_with_the_base_run_of_the_same_seed(parts):
+    base, changes = changed_parts(*parts)
+    assert [scores["retrieval"] for scores in base] == [0.0, 1.0]
+    assert list(changes) == ["critic: dot → concat"], "the base itself is no change, and CLIP is not drawn"
+    assert [difference["retrieval"] for difference in changes["critic: dot → concat"]] == [5.0, 5.0]
+
+
+def test_without_a_base_run_in_the_grid_there_is_nothing_to_compare(parts):
+    profile, runs, measured = parts
+    changed = [run for run in runs if run.config.model.critic == "concat"]
+    assert changed_parts(profile, changed, measured) == ([], {})
+
+
+def test_trainings_are_listed_by_study_with_their_settings_and_seeds(parts):
+    _, _, measured = parts
+    assert list(measured) == ["batch_size", "critic"]
+    assert measured["critic"].index.names == ["critic", "objective", "seed"] and len(measured["critic"]) == 8
+    assert measured["critic"].loc[("concat", "jsd", 1), "retrieval"] == 6.0
+
+
 @pytest.fixture
 def tiny_study(tiny, tmp_path, monkeypatch):
     """The tiny configuration as a profile file of its own, with one study; returns the profile's path."""
@@ -155,10 +242,10 @@ def tiny_study(tiny, tmp_path, monkeypatch):
 
 def test_the_command_trains_and_measures_the_run_with_the_given_hash(tiny_study, capsys):
     config = ablation_runs(load_profile(tiny_study), 1, "quick")[0].config
-    assert main([tiny_study, config.hash(), "--seeds", "1"]) == 0
+    assert main(["study", tiny_study, config.hash(), "seeds=1"]) == 0
     assert "jsd, seed 0, batch_size = 8" in capsys.readouterr().out
     measured = quality(config)
     assert set(measured) == {"validation", "retrieval"} and all(0 <= v <= 100 for v in measured.values())
     assert read_summary(run_directory(config))["resumed_from"] == 0
-    assert main([tiny_study, "0" * 12]) == 2
+    assert main(["study", tiny_study, "0" * 12]) == 2
     assert "0" * 12 in capsys.readouterr().err

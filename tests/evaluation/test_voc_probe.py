@@ -7,8 +7,11 @@ import pytest
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
+from small_root import write_voc
 
-from cliplite_core.evaluation.voc_probe import voc_linear_classification
+from cliplite_core.data.splits import read_split
+from cliplite_core.evaluation.baselines import Backbone, untrained_encoder
+from cliplite_core.evaluation.voc_probe import classify_voc, read_voc_splits, voc_linear_classification
 
 
 def voc_like(seed: int, classes: int = 3, train: int = 90, test: int = 120, signal: float = 1.0) -> tuple:
@@ -134,3 +137,23 @@ def test_wrong_labels_and_shapes_are_named():
         voc_linear_classification(train[1:], train_labels, test, test_labels)
     with pytest.raises(ValueError, match="test_labels: found 2, expected 1"):
         voc_linear_classification(train, train_labels, test, np.where(test_labels == 1, 2, test_labels))
+
+
+def test_a_network_is_classified_by_its_features_of_the_profile_s_own_splits(tiny, tmp_path):
+    pictures = [item.path for item in read_split(tiny, "train")[:24]]
+    write_voc(tmp_path / "voc", pictures)
+    splits = read_voc_splits(tiny.override(voc=str(tmp_path / "voc")))
+    assert {name: (len(paths), classes) for name, (paths, _, classes) in splits.items()} == {
+        "trainval": (16, ["dog", "moon"]),
+        "test": (8, ["dog", "moon"]),
+    }
+    backbone = Backbone(untrained_encoder(tiny, pictures, seed=0), tiny.data.image_size)
+    features = backbone.features(splits)
+    (_, known, _), (_, asked, _) = splits.values()
+    expected = voc_linear_classification(features["trainval"], known, features["test"], asked)
+    assert classify_voc(backbone, splits)["ap"] == pytest.approx(expected["ap"])
+
+
+def test_a_profile_whose_voc_is_not_there_names_the_folder(tiny, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_voc_splits(tiny.override(voc=str(tmp_path / "nowhere")))

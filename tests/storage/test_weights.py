@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import huggingface_hub
@@ -16,7 +18,7 @@ from cliplite_core import encoders
 from cliplite_core.encoders import ImageEncoder
 from cliplite_core.model import CLIPLite
 from cliplite_core.storage import weights
-from cliplite_core.storage.weights import find_model, load_weights, read_weights, weights_source
+from cliplite_core.storage.weights import find_model, load_weights, read_weights, weights_source, write_weights
 
 
 @pytest.fixture
@@ -99,6 +101,18 @@ def test_a_missing_and_an_unknown_tensor_are_named_and_nothing_is_copied():
     with pytest.raises(ValueError, match=r"x does not fit: 2 tensors differ: bias: missing; b: found \(4,\), expected"):
         load_weights(network, {"weight": torch.zeros(2, 3), "b": torch.zeros(4)}, "x")
     assert torch.equal(network.weight, before)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_written_weights_may_be_read_by_whom_the_umask_lets(resnet18, tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_weights(tmp_path / "r18.safetensors", resnet18)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "r18.safetensors").stat().st_mode) == mode
+    found = read_weights(tmp_path / "r18.safetensors")
+    assert found.keys() == resnet18.keys() and all(torch.equal(found[name], resnet18[name]) for name in found)
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path):

@@ -1,23 +1,24 @@
-"""Decodes every image that a profile names and follows every reference; what is broken is listed and stops nothing."""
+"""Decode every image that a profile names and follow every reference; what is broken is listed and stops nothing."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import UnidentifiedImageError
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from cliplite_core.config import Config
 from cliplite_core.data.images import read_image
 from cliplite_core.data.inventory.needs import Contents, Need, needs
 from cliplite_core.data.inventory.references import Finding, follow
-from cliplite_core.data.inventory.status import reason, shown
-from cliplite_core.data.parallel import parallel_map
+from cliplite_core.data.inventory.status import lost_images, reason, shown
+from cliplite_core.data.inventory.workers import WORKERS, parallel_map
 
 
-def check(config: Config, workers: int = 1) -> tuple[list[Finding], int]:
-    """Reads every list of a profile, follows what it names and decodes each image once.
+def check(config: Config, workers: int = WORKERS) -> tuple[list[Finding], int]:
+    """Read every list of a profile, follow what it names and decode each image once.
 
     Args:
         config: the profile.
@@ -37,16 +38,18 @@ def check(config: Config, workers: int = 1) -> tuple[list[Finding], int]:
             contents = need.read()
         except Exception as error:  # whatever a broken list makes its reader raise, the others are still to be read
             findings.append(Finding("list that cannot be read", need.key, reason(error, need)))
-            beside = need.images_below()
-            contents = Contents(beside, len(beside))  # without the list, every image of its folder
+            contents = Contents([], 0)  # nothing is known of it, so nothing contradicts it
+            sizes |= {path: sizes.get(path) for path in need.images_below()}  # the images of its folder, all of them
+        if contents.images and not any(path.exists() for path in contents.images):
+            findings.append(Finding("no image of a list is there", need.key, lost_images(contents.images)))
         sizes |= {path: sizes.get(path) for path in contents.images}
         sizes |= {image.path: (image.height, image.width) for image in contents.boxed}
         found.append((need, contents))
     findings += follow(config, found)
-    decoded = parallel_map(examine, sizes, workers)
+    decoded = parallel_map(examine, list(sizes), workers)
     for path, result in zip(sizes, tqdm(decoded, total=len(sizes), desc="images", unit="image"), strict=True):
         if isinstance(result, Finding):
-            findings.append(result)
+            findings.append(replace(result, file=shown(path)))  # here: a worker may have known another data root
         elif sizes[path] not in (None, result):
             stated, is_ = (f"{width} x {height}" for height, width in (sizes[path], result))
             findings.append(Finding("other size than its boxes", shown(path), f"is {is_}, the list says {stated}"))
@@ -54,26 +57,26 @@ def check(config: Config, workers: int = 1) -> tuple[list[Finding], int]:
 
 
 def examine(path: Path) -> Finding | tuple[int, int]:
-    """Decodes an image as training would: (height, width), or what is wrong with the file."""
+    """Decode an image as training would: (height, width), or what is wrong with the file, named by its whole path."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd EXIF tags do no harm and would tear the progress bar
             return tuple(read_image(path).shape[1:])
     except FileNotFoundError:
-        return Finding("not there", shown(path))
+        return Finding("not there", str(path))
     except Exception as error:  # decoders raise much on damaged files, and none of it may end the scan
         return _diagnose(path, error.__cause__ or error)
 
 
 def _diagnose(path: Path, error: BaseException) -> Finding:
     if isinstance(error, OSError) and error.errno:
-        return Finding("cannot be opened", shown(path), error.strerror or "")
+        return Finding("cannot be opened", str(path), error.strerror or "")
     if path.stat().st_size == 0:
-        return Finding("empty file", shown(path))
+        return Finding("empty file", str(path))
     with path.open("rb") as file:
         start = file.read(64).lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return Finding("web page instead of an image", shown(path))
+        return Finding("web page instead of an image", str(path))
     if isinstance(error, UnidentifiedImageError):
-        return Finding("not an image", shown(path))
-    return Finding("damaged image", shown(path), reason(error))
+        return Finding("not an image", str(path))
+    return Finding("damaged image", str(path), reason(error))

@@ -38,7 +38,7 @@ class KnownSet:
 
 
 def known_sets() -> list[KnownSet]:
-    """Returns the sets of `data/data_sets.toml`, in its order."""
+    """Return the sets of `data/data_sets.toml`, in its order."""
     sets = []
     for entry in tomllib.loads(definition("data_sets.toml").read_text(encoding="utf-8")).values():
         if "profile" in entry:
@@ -53,7 +53,7 @@ def known_sets() -> list[KnownSet]:
 
 
 def owner(need: Need, config: Config, sets: Sequence[KnownSet]) -> KnownSet | None:
-    """Returns the set that a profile's need belongs to: by its list, else by its folders; None if it is one's own."""
+    """Return the set that a profile's need belongs to: by its list, else by its folders; None if it is one's own."""
     if config.data.scenes_train and need.folders[0].split("/")[0] == config.data.folder:
         return next(known for known in sets if known.composed)
     by_list = (known for known in sets if need.key in known.expect)

@@ -66,8 +66,14 @@ class Need:
     read: Callable[[], Contents] = field(compare=False)
     optional: bool = False
 
+    def files(self) -> list[Path]:
+        """Return its lists and every file in its folders, those that are there; sorted."""
+        paths = [data_root() / path for path in (*self.lists, *self.folders)]
+        found = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
+        return sorted({file for file in found if file.is_file()})
+
     def absent(self) -> list[str]:
-        """Returns those of its lists and folders that are not there."""
+        """Return those of its lists and folders that are not there."""
         return [path for path in dict.fromkeys((*self.lists, *self.folders)) if not (data_root() / path).exists()]
 
     def left_out(self) -> bool:
@@ -75,7 +81,7 @@ class Need:
         return self.optional and len(self.absent()) == len({*self.lists, *self.folders})
 
     def images_below(self) -> list[Path]:
-        """Returns all image files in its folders, whether its lists name them or not; sorted."""
+        """Return all image files in its folders, whether its lists name them or not; sorted."""
         from torchvision.datasets.folder import IMG_EXTENSIONS
 
         below = (path for folder in self.folders for path in (data_root() / folder).rglob("*"))
@@ -83,7 +89,7 @@ class Need:
 
 
 def needs(config: Config) -> list[Need]:
-    """Returns what a profile reads, one entry a part; what several notebooks read is named once.
+    """Return what a profile reads, one entry per part; what several notebooks read is named once.
 
     Args:
         config: its sections `data` and `evaluation` name the files. Nothing is composed and no training split cut.
@@ -211,7 +217,7 @@ def _boxed(
 
 
 def _class_files(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Lists and folders of a split of labelled images, below the data root, by the layout it has."""
+    """List and folders of a split of labelled images, below the data root, by the layout it has."""
     root, parent, split = data_root(), Path(path).parent, Path(path).name
     match class_layout(root / path):
         case "tiny-imagenet":

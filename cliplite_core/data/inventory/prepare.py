@@ -1,4 +1,4 @@
-"""Shrinks the photos of a profile and packs them with its lists into tar files, in the layout they had.
+"""Shrink the photos of a profile and pack them with its lists into tar files, in the layout they had.
 
 Unpacked anywhere, the shards are a data root again, and `$CLIPLITE_DATA` names it: no reader knows of them.
 """
@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from cliplite_core.config import Config
 from cliplite_core.data.inventory.needs import needs
 from cliplite_core.data.inventory.shards import finished_shards, pack, write_checksums
 from cliplite_core.data.inventory.shrink import shrink, shrink_boxes
-from cliplite_core.data.parallel import parallel_map
+from cliplite_core.data.inventory.workers import WORKERS, parallel_map
 from cliplite_core.storage.files import replacing
 from cliplite_core.storage.places import data_root
 
@@ -54,7 +54,7 @@ class Prepared:
 
 
 def plan(config: Config) -> Plan:
-    """Reads the lists of a profile and collects what they name.
+    """Read the lists of a profile and collect what they name.
 
     Raises:
         FileNotFoundError, ValueError: a list is missing or broken, as its reader says; or a list names an image
@@ -76,9 +76,9 @@ def plan(config: Config) -> Plan:
 
 
 def prepare(
-    config: Config, out: Path, side: int = 256, quality: int = 92, shard_mib: int = 64, workers: int = 1
+    config: Config, out: Path, side: int = 256, quality: int = 92, shard_mib: int = 64, workers: int = WORKERS
 ) -> Prepared:
-    """Writes `out/PROFILE-SIDE-00000.tar`, …, `out/PROFILE-SIDE-lists-00000.tar.gz`, … and `SHA256SUMS`.
+    """Write `out/PROFILE-SIDE-00000.tar`, …, `out/PROFILE-SIDE-lists-00000.tar.gz`, … and `SHA256SUMS`.
 
     A shard appears only when it is full. The same command again goes on after the last one, and ends with the
     files of an unbroken run.

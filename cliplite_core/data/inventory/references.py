@@ -1,12 +1,12 @@
-"""Follows what lists refer to: boxes to their images, annotations to listed images, one split to the other."""
+"""Follow what lists refer to: boxes to their images, annotations to listed images, one split to the other."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cliplite_core.config import Config
+from cliplite_core.data.captions import read_json
 from cliplite_core.data.inventory.needs import Contents, Need
 from cliplite_core.storage.places import data_root
 
@@ -29,7 +29,7 @@ class Finding:
 
 
 def follow(config: Config, found: Sequence[tuple[Need, Contents]]) -> Iterator[Finding]:
-    """Yields the references that lead nowhere, and what two lists contradict each other in.
+    """Yield the references that lead nowhere, and what two lists contradict each other in.
 
     Args:
         config: the profile, which says what is trained on.
@@ -55,7 +55,7 @@ def _boxes_outside(need: Need, contents: Contents) -> Iterator[Finding]:
 def _unlisted(name: str) -> Iterator[Finding]:
     """Annotations of images that their own file does not list, in COCO's layout. Readers pass over them."""
     try:
-        content = json.loads((data_root() / name).read_text(encoding="utf-8"))
+        content = read_json(data_root() / name, "a COCO JSON file")
         listed = {image["id"] for image in content["images"]}
         lost = [entry["id"] for entry in content["annotations"] if entry["image_id"] not in listed]
     except (OSError, ValueError, KeyError, TypeError):

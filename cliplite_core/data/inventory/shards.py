@@ -19,7 +19,7 @@ EARLIEST = 315_532_800  # 1980, one date for all members: time of packing would 
 def pack(
     members: Iterable[tuple[str, bytes]], folder: Path, name: str, limit: int, start: int = 0, compress: bool = False
 ) -> None:
-    """Writes NAME-00000.tar, NAME-00001.tar and so on, each as soon as it is full.
+    """Write NAME-00000.tar, NAME-00001.tar and so on, each as soon as it is full.
 
     Args:
         members: names and contents, in the order of packing; only those of one shard are held.
@@ -42,7 +42,7 @@ def pack(
 
 
 def finished_shards(folder: Path, name: str, members: Sequence[str]) -> tuple[int, int]:
-    """Looks for shards that an interrupted run has left.
+    """Look for shards that an interrupted run has left.
 
     Args:
         folder: where they lie.
@@ -68,7 +68,7 @@ def finished_shards(folder: Path, name: str, members: Sequence[str]) -> tuple[in
 
 
 def write_checksums(path: Path, files: Iterable[Path]) -> None:
-    """Writes a list for `sha256sum -c`."""
+    """Write a list for `sha256sum -c`."""
     lines = []
     for file in files:
         with file.open("rb") as content:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from cliplite_core.data.captions import read_json
 from cliplite_core.data.images import read_image
 
 
 def shrink(path: Path, side: int, quality: int = 92) -> bytes:
-    """Scales an image file down until its shorter side is `side`; smaller ones keep their bytes.
+    """Scale an image file down until its shorter side is `side`; smaller ones keep their bytes.
 
     Args:
         path: the image file.
@@ -49,7 +50,7 @@ def shrink(path: Path, side: int, quality: int = 92) -> bytes:
 
 
 def shrink_boxes(instances: Path, side: int) -> bytes:
-    """Scales the boxes of a COCO instances file as `shrink` scales the images it lists.
+    """Scale the boxes of a COCO instances file as `shrink` scales the images it lists.
 
     Args:
         instances: the JSON file with `images`, `annotations` and `categories`.
@@ -59,7 +60,7 @@ def shrink_boxes(instances: Path, side: int) -> bytes:
         The JSON with `width`, `height`, `bbox` and `area` of the small images. `segmentation` is left out: outlines
         are in pixels too, and nothing here reads them.
     """
-    content = json.loads(instances.read_text(encoding="utf-8"))
+    content = read_json(instances, "a COCO instances JSON file")
     scales = {}
     for image in content["images"]:
         size = image["width"], image["height"]
@@ -74,7 +75,7 @@ def shrink_boxes(instances: Path, side: int) -> bytes:
 
 
 def smaller(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Returns width and height scaled until the shorter one is `side`; never larger than they were.
+    """Return width and height scaled until the shorter one is `side`; never larger than they were.
 
     Example:
         >>> smaller((640, 480), 256), smaller((200, 100), 256)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from glob import escape
 from pathlib import Path
 
 from tabulate import tabulate
+from tqdm import tqdm
 
 from cliplite_core.config import Config
 from cliplite_core.data.inventory.known_sets import KnownSet, known_sets, owner
@@ -17,6 +20,7 @@ from cliplite_core.storage.places import data_root
 FOUND, LEFT_OUT = "found", "left out"
 INCOMPLETE, MISSING, UNREADABLE = "incomplete", "missing", "unreadable"
 COUNTS = ("images", "captions", "classes")
+file_size = partial(tqdm.format_sizeof, suffix="B")  # 57_612_345 -> "57.6MB"
 MOST_SIZES_ASKED = 2000  # files whose size is looked up, evenly spread; the others are taken to be like them
 
 
@@ -42,18 +46,18 @@ class PartStatus:
 
     @property
     def expected(self) -> Mapping[str, int]:
-        """Counts of the complete public set, as far as they are known."""
+        """Count of the complete public set, as far as they are known."""
         return self.known.expect.get(self.need.key, {}) if self.known else {}
 
 
 def status(config: Config | None = None) -> list[PartStatus]:
-    """Looks for the parts of a profile, or of every known set.
+    """Look for the parts of a profile, or of every known set.
 
     Args:
         config: the profile. None = every set of `data/data_sets.toml`.
 
     Returns:
-        One entry a part; those of one set stand together.
+        One entry per part; those of one set stand together.
     """
     sets = known_sets()
     if config is None:
@@ -65,7 +69,7 @@ def status(config: Config | None = None) -> list[PartStatus]:
 
 
 def look(need: Need, known: KnownSet | None = None) -> PartStatus:
-    """Reads the lists of one part and counts the files they name; of boxes, all files beside: their lists are long."""
+    """Read the lists of one part and count the files they name; of boxes, all files beside: their lists are long."""
     absent = need.absent()
     if len(absent) == len({*need.lists, *need.folders}):
         return PartStatus(need, known, LEFT_OUT if need.optional else MISSING)
@@ -84,17 +88,36 @@ def look(need: Need, known: KnownSet | None = None) -> PartStatus:
     files = list(there) if contents.images or need.kind == "references" else _files_below(need)
     size = _size_of(files) + _size_of([data_root() / path for path in need.lists])
     found = PartStatus(need, known, FOUND, counts, size)
-    lost = [path for path in contents.images if path not in there]
-    if lost:
-        note = f"{len(lost):,} of {len(contents.images):,} images are not there, such as {shown(lost[0])}"
-        return replace(found, state=INCOMPLETE, note=note)
+    if len(there) < len(contents.images):
+        return replace(found, state=INCOMPLETE, note=lost_images(contents.images))
     # A caption more or less is no sign of an incomplete set: readers leave out empty ones.
     fewer = any(counts[name] < found.expected.get(name, 0) for name in ("images", "classes") if name in counts)
     return replace(found, state=INCOMPLETE) if fewer else found
 
 
+def lost_images(images: Sequence[Path]) -> str:
+    """Say in one line how many image files are not there, with a name, and what seems to lie there in its place.
+
+    Args:
+        images: the files that a list names.
+
+    Returns:
+        "" if all of them are there.
+    """
+    there = _existing(images)
+    lost = [path for path in images if path not in there]
+    if not lost:
+        return ""
+    # The usual causes: the list leaves out the ending, or repeats the folder.
+    first, folder = lost[0], lost[0].parent
+    near = [*sorted(folder.glob(f"{escape(first.name)}.*")), folder.parent / first.name]
+    found = next((shown(path) for path in near if path.is_file()), "")
+    hint = f"; {found} is there: give the names as the files have them" if found else ""
+    return f"{len(lost):,} of {len(images):,} images are not there, such as {shown(first)}{hint}"
+
+
 def table(parts: Sequence[PartStatus]) -> str:
-    """Returns the parts as aligned text; "40 / 5,000" is found / expected where the two differ."""
+    """Return the parts as aligned text; "40 / 5,000" is found / expected where the two differ."""
     rows, title = [], None
     for part in parts:
         name = part.known.title if part.known else "your own"
@@ -115,7 +138,7 @@ def table(parts: Sequence[PartStatus]) -> str:
 
 
 def advice(parts: Sequence[PartStatus]) -> str:
-    """Returns what is wrong with each part, and where to get the sets that are not complete; "" if all is found."""
+    """Return what is wrong with each part, and where to get the sets that are not complete; "" if all is found."""
     text = [_indented([[part.need.key, part.note] for part in parts if part.note])]
     if any(part.state == INCOMPLETE and not part.note for part in parts):
         text.append("Fewer than the complete set will do for a trial; a download that broke off looks the same.")
@@ -127,27 +150,14 @@ def advice(parts: Sequence[PartStatus]) -> str:
     return "\n\n".join(filter(None, text))
 
 
-def file_size(size: float) -> str:
-    """Returns bytes as people read them.
-
-    Example:
-        >>> file_size(57_612_345), file_size(1_100_000_000), file_size(812)
-        ('58 MB', '1.1 GB', '0.8 kB')
-    """
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if size >= scale:
-            return f"{size / scale:.{1 if size < 10 * scale else 0}f} {unit}"
-    return f"{size / 1e3:.{1 if size < 1e4 else 0}f} kB"
-
-
 def shown(path: Path) -> str:
-    """Returns a path as it is below the data root, which the heading names."""
+    """Return a path as it is below the data root, which the heading names."""
     root = data_root()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def reason(error: BaseException, need: Need | None = None) -> str:
-    """Returns an error's message on one line, paths as below the data root, and without the list named before it."""
+    """Return an error's message on one line, paths as below the data root, and without the list named before it."""
     text = " ".join(str(error).split()).replace(f"{data_root()}{os.sep}", "")
     for name in need.lists if need else ():
         text = text.removeprefix(f"{name}: ")

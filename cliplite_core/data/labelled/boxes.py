@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from pycocotools.coco import COCO
 from torch import Tensor
 from torchvision.ops import box_convert, clip_boxes_to_image
 
+from cliplite_core.data.captions import read_json
 from cliplite_core.data.labelled.refcoco import read_plain_pickle
 
 
@@ -69,7 +68,7 @@ def read_instances(annotation_file: str | Path, image_root: str | Path, keep_cro
         ValueError: No JSON, no images, or an annotation names an unknown category.
     """
     coco = COCO()
-    coco.dataset = _read_json(annotation_file, "COCO instances")
+    coco.dataset = read_json(Path(annotation_file), "a COCO instances JSON file")
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress with print
         coco.createIndex()
     if not coco.imgs:
@@ -155,7 +154,7 @@ def read_references(refs_file: str | Path, images: Sequence[BoxedImage], split: 
         ValueError: Not such a list, a field is missing, the split is empty, or a reference has no annotation.
     """
     pickled = Path(refs_file).suffix in (".p", ".pkl", ".pickle")
-    refs = read_plain_pickle(refs_file) if pickled else _read_json(refs_file, "RefCOCO references")
+    refs = read_plain_pickle(refs_file) if pickled else read_json(Path(refs_file), "RefCOCO references as JSON")
     if not isinstance(refs, list) or not all(isinstance(ref, dict) for ref in refs):
         raise ValueError(f"{refs_file}: found a {type(refs).__name__}, expected a list of references")
     for ref in refs:
@@ -182,31 +181,6 @@ def read_references(refs_file: str | Path, images: Sequence[BoxedImage], split: 
         expressions = tuple(sentence["sent"] for sentence in ref["sentences"])
         references.append(Reference(ref["ref_id"], image, target, expressions, ref["split"]))
     return references
-
-
-def _read_json(path: str | Path, content: str) -> Any:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file, expected {content} as JSON")
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:  # bytes that are no text, or text that is no JSON
-        raise ValueError(f"{path}: found no complete JSON ({error}), expected {content} as JSON") from error
-
-
-def scale_boxes(boxes: Tensor, old_size: tuple[int, int], new_size: tuple[int, int]) -> Tensor:
-    """Move boxes along when their image is resized (not when it is cropped).
-
-    Args:
-        boxes: (K, 4) float boxes.
-        old_size: (height, width) before.
-        new_size: (height, width) after; so are the pixels of the returned (K, 4) boxes.
-
-    Example:
-        >>> scale_boxes(torch.tensor([[10.0, 20.0, 30.0, 40.0]]), (100, 200), (50, 400))
-        tensor([[20., 10., 60., 20.]])
-    """
-    down, right = new_size[0] / old_size[0], new_size[1] / old_size[1]
-    return boxes * boxes.new_tensor([right, down, right, down])
 
 
 def box_masks(boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -15,7 +15,7 @@ from cliplite_core.data.labelled.layouts import cifar_folder
 
 
 def read_cifar(root: str | Path, split: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Reads a split of CIFAR-10, or of CIFAR-100 with its 100 fine labels.
+    """Read a split of CIFAR-10, or of CIFAR-100 with its 100 fine labels.
 
     The files are pickles, and unpickling runs whatever code a pickle holds. So this leaves the reading to torchvision,
     which unpickles no file before its MD5 is that of the published one: only bytes that are known are ever read.

@@ -19,7 +19,7 @@ from cliplite_core.data.labelled.wordnet import class_names, imagenet_names
 
 
 def read_class_folders(root: str | Path) -> tuple[list[Path], np.ndarray, list[str]]:
-    """Reads a folder with one sub-folder of images per class and names the classes in words.
+    """Read a folder with one sub-folder of images per class and name the classes in words.
 
     The classes are those whose folders are there. ImageNet-A has 200, and naming is among these 200, as its
     authors evaluate (https://github.com/hendrycks/natural-adv-examples).
@@ -44,7 +44,7 @@ def read_class_folders(root: str | Path) -> tuple[list[Path], np.ndarray, list[s
 
 
 def read_kaggle_imagenet(root: str | Path, split: str) -> tuple[list[Path], np.ndarray, list[str]]:
-    """Reads ImageNet as Kaggle packs it (competition imagenet-object-localization-challenge).
+    """Read ImageNet as Kaggle packs it (competition imagenet-object-localization-challenge).
 
     Args:
         root: the folder that holds `ILSVRC/` and `LOC_val_solution.csv`.

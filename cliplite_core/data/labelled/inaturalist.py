@@ -1,4 +1,4 @@
-"""iNaturalist as distributed: one folder of photos for all splits, and a COCO-like list a split.
+"""iNaturalist as distributed: one folder of photos for all splits, and a COCO-like list per split.
 
     train2018.json, val2018.json      images {id, file_name}, annotations {image_id, category_id}, categories {id, name}
     categories.json                   the species' names: those in the lists are numbers
@@ -9,15 +9,15 @@ Source: https://github.com/visipedia/inat_comp/tree/master/2018
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from cliplite_core.data.captions import read_json
+
 
 def read_inaturalist(annotations: str | Path) -> tuple[list[Path], np.ndarray, list[str]]:
-    """Reads the labels of a split.
+    """Read the labels of a split.
 
     Args:
         annotations: the split's list, such as `inaturalist2018/val2018.json`; file names are relative to its folder.
@@ -31,11 +31,11 @@ def read_inaturalist(annotations: str | Path) -> tuple[list[Path], np.ndarray, l
         ValueError: not such a list, or an image has no label, several, or one of an unknown category.
     """
     annotations = Path(annotations)
-    content = _read_json(annotations)
+    content = read_json(annotations, "iNaturalist's list of a split")
     if lacking := {"images", "annotations", "categories"} - set(content):
         raise ValueError(f"{annotations}: found no {', '.join(sorted(lacking))}; test lists have no labels")
     released = annotations.with_name("categories.json")
-    categories = _read_json(released) if released.is_file() else content["categories"]
+    categories = read_json(released, "iNaturalist's species") if released.is_file() else content["categories"]
     names = {entry["id"]: str(entry["name"]) for entry in sorted(categories, key=lambda entry: entry["id"])}
     rows = {category: row for row, category in enumerate(names)}
     label_of: dict[int, int] = {}
@@ -51,12 +51,3 @@ def read_inaturalist(annotations: str | Path) -> tuple[list[Path], np.ndarray, l
         first = paths[0] if paths else "any image"
         raise FileNotFoundError(f"{annotations}: {first} not found; unpack train_val2018.tar.gz beside the list")
     return paths, np.array([label_of[image["id"]] for image in content["images"]], dtype=np.int64), [*names.values()]
-
-
-def _read_json(path: Path) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} not found, expected iNaturalist's list of a split")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: found no complete JSON ({error}); fetch the file again") from error

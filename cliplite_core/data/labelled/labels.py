@@ -38,7 +38,7 @@ class LabelledImages(Dataset):
 
 
 def read_voc_labels(devkit_root: str | Path, image_set: str) -> tuple[list[Path], np.ndarray, list[str]]:
-    """Reads the multi-label lists of a VOC data set, `ImageSets/Main/{class}_{image_set}.txt`.
+    """Read the multi-label lists of a VOC data set, `ImageSets/Main/{class}_{image_set}.txt`.
 
     Args:
         devkit_root: the folder that holds ImageSets and JPEGImages, such as VOCdevkit/VOC2007.
@@ -80,7 +80,7 @@ def read_voc_labels(devkit_root: str | Path, image_set: str) -> tuple[list[Path]
 
 
 def _read_voc_list(path: Path) -> dict[str, int]:
-    """Reads one class: image id -> -1, 0 or 1, in the order of the file."""
+    """Read one class: image id -> -1, 0 or 1, in the order of the file."""
     labels = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         match line.split():
@@ -96,7 +96,7 @@ def _read_voc_list(path: Path) -> dict[str, int]:
 
 
 def read_image_folder(root: str | Path) -> tuple[list[Path], np.ndarray, list[str]]:
-    """Reads a folder with one sub-folder of images per class, as ImageNet is laid out.
+    """Read a folder with one sub-folder of images per class, as ImageNet is laid out.
 
     Args:
         root: such as imagenet/val.
@@ -121,7 +121,7 @@ def read_image_folder(root: str | Path) -> tuple[list[Path], np.ndarray, list[st
 
 
 def label_fraction(labels: Sequence[int] | np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Draws the same share of each class, at least one image; smaller shares lie within larger ones.
+    """Draw the same share of each class, at least one image; smaller shares lie within larger ones.
 
     Args:
         labels: class of each of n images, shape (n,).

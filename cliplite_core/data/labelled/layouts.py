@@ -16,7 +16,7 @@ KAGGLE_IMAGENET = "ILSVRC/Data/CLS-LOC"
 
 
 def class_layout(path: str | Path) -> Layout | None:
-    """Recognises how a split of labelled images lies on disk.
+    """Recognise how a split of labelled images lies on disk.
 
     Args:
         path: the set's folder and the split as one path, such as `tiny-imagenet-200/val`, `cifar10/test` or
@@ -38,13 +38,13 @@ def class_layout(path: str | Path) -> Layout | None:
 
 
 def cifar_folder(root: Path) -> Path | None:
-    """Returns the folder of CIFAR's Python binaries: `root` itself or one in it; None if there is none."""
+    """Return the folder of CIFAR's Python binaries: `root` itself or one in it; None if there is none."""
     if root.name in CIFAR_FOLDERS and root.is_dir():
         return root
     return next((root / name for name in CIFAR_FOLDERS if (root / name).is_dir()), None)
 
 
 def inaturalist_list(root: Path, split: str) -> Path | None:
-    """Returns iNaturalist's list of a split, `train2018.json` for "train" or "train2018"; None if there is none."""
+    """Return iNaturalist's list of a split, `train2018.json` for "train" or "train2018"; None if there is none."""
     found = [*root.glob(f"{escape(split)}20[0-9][0-9].json"), *root.glob(f"{escape(split)}.json")]
     return min(found, default=None)

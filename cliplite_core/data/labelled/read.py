@@ -20,7 +20,7 @@ ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 
 
 def read_classes(path: str | Path) -> Labelled:
-    """Reads a split of single-label images.
+    """Read a split of single-label images.
 
     Args:
         path: the set's folder and the split as one path: `cifar10/test` (a folder a class, or CIFAR's binaries in
@@ -59,7 +59,7 @@ def read_classes(path: str | Path) -> Labelled:
 
 
 def read_class_splits(**paths: str | Path) -> dict[str, Labelled]:
-    """Reads several splits that share their classes.
+    """Read several splits that share their classes.
 
     Args:
         **paths: name = path as for `read_classes`, such as `train=root / "train", val=root / "val"`.
@@ -82,7 +82,7 @@ def read_class_splits(**paths: str | Path) -> dict[str, Labelled]:
 
 
 def read_boxes(annotations: str | Path, images: str | Path, split: str, keep_crowds: bool = False) -> list[BoxedImage]:
-    """Reads annotated boxes, cut to the images.
+    """Read annotated boxes, cut to the images.
 
     Args:
         annotations: a COCO instances file, or the folder of Tiny ImageNet; {split} stands for the split's name.

@@ -15,14 +15,14 @@ from typing import Any
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Builds lists, tuples, dictionaries, strings and numbers, and looks up no name: without one, no code can run."""
+    """Build lists, tuples, dictionaries, strings and numbers, and look up no name: without one, no code can run."""
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, expected plain lists, texts and numbers")
 
 
 def read_plain_pickle(path: str | Path) -> Any:
-    """Reads a pickle that holds nothing but lists, tuples, dictionaries, strings, numbers, booleans and None.
+    """Read a pickle that holds nothing but lists, tuples, dictionaries, strings, numbers, booleans and None.
 
     Reading a pickle runs the functions it names. Here every name is refused, so a file from anywhere can be opened.
 

@@ -27,7 +27,7 @@ Box = tuple[int, int, int, int]
 
 
 def read_tiny_imagenet(root: str | Path, split: str) -> tuple[list[Path], np.ndarray, list[str]]:
-    """Reads the labels of a split.
+    """Read the labels of a split.
 
     Args:
         root: the folder with `wnids.txt`.
@@ -54,7 +54,7 @@ def read_tiny_imagenet(root: str | Path, split: str) -> tuple[list[Path], np.nda
 
 
 def read_tiny_boxes(root: str | Path, split: str) -> list[BoxedImage]:
-    """Reads the boxes of a split, one an image, its category the class name.
+    """Read the boxes of a split, one per image, its category the class name.
 
     `0 0 63 63` is the whole of a 64 px image: the last row and column belong to the box, so x2 and y2 grow by 1.
 
@@ -91,7 +91,7 @@ def _wnids(root: Path) -> list[str]:
 
 
 def _photos(root: Path, split: str, wnids: list[str]) -> Iterator[tuple[Path, str, Box]]:
-    """Yields every photo with its class and box; checks that it is there, and that no class is empty."""
+    """Yield every photo with its class and box; check that it is there, and that no class is empty."""
     if split not in ("train", "val"):
         raise ValueError(f"{root}: split {split!r} has no labels there; expected 'train' or 'val'")
     if split == "val":
@@ -119,7 +119,7 @@ def _existing(folder: Path, rows: list[tuple[str, str, Box]]) -> Iterator[tuple[
 
 
 def _rows(path: Path, fields: int) -> Iterator[tuple]:
-    """Yields the lines of a list; the last four fields are the box, as integers."""
+    """Yield the lines of a list; the last four fields are the box, as integers."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} not found; unpack tiny-imagenet-200.zip again")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

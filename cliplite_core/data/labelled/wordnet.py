@@ -1,4 +1,4 @@
-"""Names of classes whose folders are WordNet ids (`n01440764`) or ImageNet's class numbers."""
+"""Name of classes whose folders are WordNet ids (`n01440764`) or ImageNet's class numbers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ WNID = re.compile(r"n\d{8}")
 
 @cache
 def imagenet_names() -> dict[str, str]:
-    """Returns the 1000 classes of ILSVRC 2012 by WordNet id, in sorted order, which is the order of class numbers.
+    """Return the 1000 classes of ILSVRC 2012 by WordNet id, in sorted order, which is the order of class numbers.
 
-    The ids are those of `data/imagenet_wnids.txt`; the names, one a class and all different ("crane" and "crane
+    The ids are those of `data/imagenet_wnids.txt`; the names, one per class and all different ("crane" and "crane
     bird"), are the ones torchvision publishes with its ImageNet weights.
 
     Example:
@@ -30,7 +30,7 @@ def imagenet_names() -> dict[str, str]:
 
 
 def read_words(path: Path) -> dict[str, str]:
-    """Reads WordNet's `words.txt`: id, tab, synonyms separated by commas.
+    """Read WordNet's `words.txt`: id, tab, synonyms separated by commas.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -42,7 +42,7 @@ def read_words(path: Path) -> dict[str, str]:
 
 
 def class_names(folders: Sequence[str], beside: Path) -> list[str]:
-    """Turns the names of class folders into words.
+    """Turn the names of class folders into words.
 
     Args:
         folders: WordNet ids, or readable names, whose underscores are read as spaces.
@@ -50,7 +50,7 @@ def class_names(folders: Sequence[str], beside: Path) -> list[str]:
             there or one level above: the first synonym.
 
     Returns:
-        One name a folder.
+        One name per folder.
 
     Raises:
         FileNotFoundError: an id has no name.

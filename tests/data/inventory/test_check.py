@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from small_root import write_photo, write_root
 
-from cliplite_core.commands.data import FINDINGS_SHOWN, main
+from cliplite_core.__main__ import main
+from cliplite_core.commands.data import FINDINGS_SHOWN
 from cliplite_core.data.inventory.check import check, examine
 from cliplite_core.profiles import load_profile
 
@@ -63,7 +64,7 @@ def break_everything(root: Path) -> dict[str, str]:
 
 def test_whole_data_is_passed_and_every_image_is_decoded_once(profile, root, capsys):
     assert check(load_profile(profile)) == ([], len(list(root.rglob("*.jpg"))))
-    assert main(["check", profile, "--workers", "1"]) == 0
+    assert main(["data", "check", profile, "--workers", "1"]) == 0
     assert "0 things broken" in capsys.readouterr().out
 
 
@@ -133,14 +134,19 @@ def test_classes_that_differ_between_training_and_test_are_named(profile, root):
     assert findings(profile) == [("other classes", "tiere und dinge/test")]
 
 
-def test_an_image_that_is_trained_on_and_reported_on_is_named(tmp_path, monkeypatch):
-    folder = tmp_path / "flickr8k"
-    for number in range(3):
+def write_flickr8k(root: Path, names: str, train: str, dev: str) -> None:
+    """Four photos 0.jpg to 3.jpg, a table of captions of `names`, and two split lists."""
+    folder = root / "flickr8k"
+    for number in range(4):
         write_photo(folder / f"Images/{number}.jpg", (32, 32), number)
-    (folder / "captions.txt").write_text("image,caption\n" + "".join(f"{n}.jpg,a cat\n" for n in range(3)))
-    (folder / "Flickr_8k.trainImages.txt").write_text("0.jpg\n1.jpg\n")
-    (folder / "Flickr_8k.devImages.txt").write_text("1.jpg\n2.jpg\n")
+    (folder / "captions.txt").write_text("image,caption\n" + "".join(f"{name},a cat\n" for name in names.split()))
+    for split, listed in (("train", train), ("dev", dev)):
+        (folder / f"Flickr_8k.{split}Images.txt").write_text("\n".join(listed.split()) + "\n")
+
+
+def test_an_image_that_is_trained_on_and_reported_on_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    write_flickr8k(tmp_path, "0.jpg 1.jpg 2.jpg", train="0.jpg 1.jpg", dev="1.jpg 2.jpg")
     found, images = check(load_profile("flickr8k"))
     assert [(finding.problem, finding.detail) for finding in found] == [
         ("images in two splits", "1 images are in train too, such as 1.jpg")
@@ -148,10 +154,26 @@ def test_an_image_that_is_trained_on_and_reported_on_is_named(tmp_path, monkeypa
     assert images == 3  # the sets it does without are left out
 
 
+def test_a_list_that_cannot_be_read_is_one_finding_and_invents_no_other(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    write_flickr8k(tmp_path, "0.jpg 1.jpg 2.jpg 3.jpg", train="0.jpg 1.jpg lost.jpg", dev="2.jpg 3.jpg")
+    found, images = check(load_profile("flickr8k"))
+    assert [finding.problem for finding in found] == ["list that cannot be read"]
+    assert images == 4
+
+
+def test_a_list_none_of_whose_images_is_there_says_why_before_it_names_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    write_flickr8k(tmp_path, "0 1", train="0", dev="1")
+    found, _ = check(load_profile("flickr8k"))
+    assert found[0].problem == "no image of a list is there"
+    assert "flickr8k/Images/0.jpg is there: give the names as the files have them" in found[0].detail
+
+
 def test_the_first_findings_are_shown_and_the_list_has_all(profile, root, tmp_path, capsys):
     for number in range(30):
         (root / f"tiere und dinge/train/Bär/leer {number:02}.jpg").touch()
-    assert main(["check", profile, "--workers", "1", "--list", str(tmp_path / "broken.tsv")]) == 1
+    assert main(["data", "check", profile, "--workers", "1", "--list", str(tmp_path / "broken.tsv")]) == 1
     output = capsys.readouterr().out
     assert output.count("leer") == FINDINGS_SHOWN and "… and 10 more" in output and "30  empty file" in output
     lines = (tmp_path / "broken.tsv").read_text(encoding="utf-8").splitlines()
@@ -170,7 +192,7 @@ def test_the_embedded_scenes_are_whole(tiny):
 def test_a_name_that_is_no_text_ends_neither_the_scan_nor_the_output(profile, root, tmp_path, capsys):
     odd = Path(os.fsdecode(os.fsencode(root / "tiere und dinge/train/Bär") + b"/caf\xe9.jpg"))
     odd.touch()
-    assert main(["check", profile, "--workers", "2", "--list", str(tmp_path / "broken.tsv")]) == 1
+    assert main(["data", "check", profile, "--workers", "2", "--list", str(tmp_path / "broken.tsv")]) == 1
     assert b"caf\xe9.jpg" in (tmp_path / "broken.tsv").read_bytes()
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from small_root import write_photo, write_root
 
-from cliplite_core.commands.data import main
+from cliplite_core.__main__ import main
 from cliplite_core.data.inventory import prepare as module
 from cliplite_core.data.inventory.check import check
 from cliplite_core.data.inventory.prepare import prepare
@@ -98,7 +98,7 @@ def test_plain_tar_unpacks_them_and_sha256sum_agrees(profile, tmp_path):
 @pytest.mark.usefixtures("small_shards")
 def test_an_interrupted_run_goes_on_and_ends_with_the_files_of_an_unbroken_one(profile, tmp_path, monkeypatch):
     config = load_profile(profile)
-    whole = prepare(config, tmp_path / "whole", side=64)
+    whole = prepare(config, tmp_path / "whole", side=64, workers=1)
     assert len(whole.shards) > 3
     calls = []
 
@@ -111,11 +111,11 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_files_of_an_unbroken_one(p
     shrink = module.shrink
     monkeypatch.setattr(module, "shrink", stopped)
     with pytest.raises(KeyboardInterrupt):
-        prepare(config, tmp_path / "out", side=64)
+        prepare(config, tmp_path / "out", side=64, workers=1)
     begun = [path.name for path in (tmp_path / "out").glob("*.tar")]
     assert begun and not (tmp_path / "out/SHA256SUMS").exists()
     done = len(calls)
-    assert prepare(config, tmp_path / "out", side=64).photos == whole.photos
+    assert prepare(config, tmp_path / "out", side=64, workers=1).photos == whole.photos
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     assert len(calls) - done < whole.photos  # the finished shards were not made again
 
@@ -146,7 +146,7 @@ def test_several_processes_write_the_same_shards_as_one(profile, tmp_path):
 def test_a_broken_photo_stops_with_its_name_and_mended_the_run_goes_on(profile, root, tmp_path, capsys):
     path = root / "tiere und dinge/train/Schüssel/1.jpg"
     path.write_bytes(path.read_bytes()[:200])
-    arguments = ["prepare", profile, "--side", "64", "--out", str(tmp_path / "out"), "--workers", "1"]
+    arguments = ["data", "prepare", profile, "--side", "64", "--out", str(tmp_path / "out"), "--workers", "1"]
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert "Schüssel/1.jpg: cannot be decoded" in error and "check" in error

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from small_root import write_root
 
-from cliplite_core.commands.data import main
+from cliplite_core.__main__ import main
 from cliplite_core.data.images import read_image
 from cliplite_core.data.inventory.known_sets import known_sets
 from cliplite_core.data.inventory.needs import needs
-from cliplite_core.data.inventory.status import status
+from cliplite_core.data.inventory.status import lost_images, status
 from cliplite_core.profiles import load_profile, profile_names
 
 
@@ -63,6 +63,19 @@ def test_an_image_that_is_missing_is_counted_and_named(profile, root):
     assert part.note == "1 of 4 images are not there, such as coco/train2017/grün.jpg"
 
 
+@pytest.mark.parametrize("written", ["{}", "images/{}.jpg"])
+def test_names_without_ending_or_with_their_folder_are_lost_images_with_the_cause(written, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    (tmp_path / "own/images").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        (tmp_path / f"own/images/{name}.jpg").touch()
+    named = [tmp_path / "own/images" / written.format(name) for name in ("a", "b", "c")]
+    lost = lost_images(named)
+    assert lost.startswith(f"3 of 3 images are not there, such as own/images/{written.format('a')}")
+    assert lost.endswith("; own/images/a.jpg is there: give the names as the files have them")
+    assert lost_images(sorted((tmp_path / "own/images").iterdir())) == ""
+
+
 def test_a_missing_list_says_nothing_about_the_other_splits(profile, root):
     (root / "coco/annotations/captions_val2017.json").unlink()
     parts = {part.need.key: part for part in status(load_profile(profile))}
@@ -96,11 +109,11 @@ def test_sets_that_a_profile_does_without_are_left_out_and_do_not_fail(tmp_path,
     (tmp_path / "own/captions.csv").write_text("\n".join(["image,caption", *rows]) + "\n")
     for row in rows:
         (tmp_path / "own/images" / row.split(",")[0]).touch()
-    assert main(["status", "own"]) == 0
+    assert main(["data", "status", "own"]) == 0
     output = capsys.readouterr().out
     assert "your own" in output and "left out" in output
     (tmp_path / "own/images/7.jpg").unlink()
-    assert main(["status", "own"]) == 1
+    assert main(["data", "status", "own"]) == 1
     assert "own/images/7.jpg" in capsys.readouterr().out
 
 
@@ -112,7 +125,7 @@ def test_composed_scenes_are_found_and_looking_composes_nothing(tiny, tmp_path, 
 
 
 def test_the_table_is_aligned_and_says_where_to_get_what_is_missing(profile, root, capsys):
-    assert main(["status", profile]) == 1
+    assert main(["data", "status", profile]) == 1
     output = capsys.readouterr().out
     table = [line for line in output.split("\n\n")[1].splitlines() if line]
     assert {len(line) for line in table[1:2]} == {max(map(len, table))} and max(map(len, table)) <= 125
@@ -121,14 +134,14 @@ def test_the_table_is_aligned_and_says_where_to_get_what_is_missing(profile, roo
 
 
 def test_without_a_profile_every_known_set_is_listed(tmp_path, capsys):
-    assert main(["status", "--root", str(tmp_path)]) == 0
+    assert main(["data", "status", "--root", str(tmp_path)]) == 0
     output = capsys.readouterr().out
     for known in known_sets():
         assert known.title in output and known.url in output
 
 
 def test_another_root_can_be_named(profile, tmp_path, capsys):
-    assert main(["status", profile, "--root", str(tmp_path / "elsewhere")]) == 1
+    assert main(["data", "status", profile, "--root", str(tmp_path / "elsewhere")]) == 1
     assert "found" not in capsys.readouterr().out.replace("not found", "")
 
 
@@ -152,7 +165,7 @@ def test_the_papers_profile_names_only_sets_that_are_known():
 
 
 def test_an_unknown_profile_is_an_error_and_no_finding(capsys):
-    assert main(["status", "cocoa"]) == 2
+    assert main(["data", "status", "cocoa"]) == 2
     assert "unknown profile 'cocoa'" in capsys.readouterr().err
 
 

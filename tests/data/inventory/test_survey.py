@@ -1,4 +1,4 @@
-"""A look at the pictures: sizes are upright, broken files are listed, pictures that are there twice are found."""
+"""A look at the pairs: captions are counted, sizes are upright, broken files are listed, copies are found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import pytest
 from PIL import Image
 
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.inventory.survey import Survey, near_duplicates, survey
+from cliplite_core.data.inventory.survey import (
+    Survey,
+    count_captions,
+    near_duplicates,
+    read_pairs,
+    shared_captions,
+    survey,
+)
+from cliplite_core.profiles import load_profile
 
 ORIENTATION, QUARTER_TURN = 0x0112, 6
 
@@ -119,3 +127,28 @@ def test_every_kind_of_picture_can_be_compared(tmp_path, mode):
     image = picture(0).convert("L").convert("I").convert("I;16") if mode == "I;16" else picture(0).convert(mode)
     seen = survey(saved(tmp_path, one=image), 1)
     assert list(seen.table["problem"]) == [""] and seen.edges.shape == (1, 480)
+
+
+def captioned(*captions: tuple[str, ...]) -> list[CaptionedImage]:
+    return [CaptionedImage(Path(f"{number}.jpg"), texts, f"{number}.jpg") for number, texts in enumerate(captions)]
+
+
+def test_captions_and_their_words_are_counted_per_split():
+    counted = count_captions({"train": captioned(("a red cat", "a cat"), ("a dog",)), "test": captioned(("cats",))})
+    assert counted.to_dict("records") == [
+        {"split": "train", "images": 2, "captions": 3, "words": pytest.approx(7 / 3)},
+        {"split": "test", "images": 1, "captions": 1, "words": 1},
+    ]
+
+
+def test_a_caption_is_shared_by_images_and_not_by_two_spellings_of_one_image():
+    assert shared_captions({"train": captioned(("A cat", "a cat"), ("a dog",)), "test": captioned(("A dog",))}) == 2 / 3
+
+
+def test_a_split_of_too_few_images_stops_before_any_work_and_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    (tmp_path / "own/images").mkdir(parents=True)
+    names = [f"{number}.jpg" for number in range(120)]  # 5 % of them for validation are too few
+    (tmp_path / "own/captions.csv").write_text("image,caption\n" + "".join(f"{name},a cat\n" for name in names))
+    with pytest.raises(ValueError, match=r"split 'val': .* expected at least 10"):
+        read_pairs(load_profile("own"))

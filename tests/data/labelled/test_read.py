@@ -330,7 +330,7 @@ def test_an_inaturalist_list_without_labels_or_cut_short_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"val2018.json: found no annotations, categories; test lists have no labels"):
         read_classes(tmp_path / "val")
     write(tmp_path / "val2018.json", '{"images": [')
-    with pytest.raises(ValueError, match=r"val2018.json: found no complete JSON"):
+    with pytest.raises(ValueError, match=r"val2018.json: not complete JSON"):
         read_classes(tmp_path / "val")
 
 

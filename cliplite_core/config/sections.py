@@ -1,25 +1,15 @@
-"""The one schema behind every run: frozen dataclasses whose defaults are the paper's own values.
+"""The fields of a run, by section; their defaults are the paper's own values.
 
-Type and bounds of a field stand beside it and are checked by pydantic whenever a section is built. Field names are
-unique over all sections, so an override is just `name=value`.
+Type and bounds of a field stand beside it and are checked by pydantic whenever a section is built. Upper bounds of
+sizes are generous: beyond them no machine holds the network or one batch.
 """
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.dataclasses import dataclass as checked_dataclass
-
-
-class ConfigError(ValueError):
-    """A profile or an override names a field that does not exist, or gives it a value it cannot hold."""
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 
 def _as_tuple(value: Any) -> Any:
@@ -35,9 +25,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
-_section = checked_dataclass(
-    frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
-)
+_section = dataclass(frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False, use_attribute_docstrings=True))
 
 
 @_section
@@ -68,7 +56,7 @@ class DataConfig:
     """Likewise, for validation and for test each."""
     train_fraction: Share = 1.0
     """Share of the training images used (paper's data ablation: .10, .25, .50, .75)."""
-    image_size: Annotated[int, Field(ge=8)] = 224
+    image_size: Annotated[int, Field(ge=8, le=8192)] = 224
     """Side of the square the encoder sees, in pixels."""
     crop_scale: Share = 0.2
     """Smallest area share of the random resized crop."""
@@ -76,15 +64,15 @@ class DataConfig:
     """Strength of the colour jitter in brightness, contrast and saturation; hue gets a quarter of it. 0 = off."""
     flip: bool = False
     """Flip images at random, with left and right swapped in the caption (as VirTex does)."""
-    max_tokens: Annotated[int, Field(ge=3)] = 30
+    max_tokens: Annotated[int, Field(ge=3, le=100_000)] = 30
     """Longest caption in tokens, [CLS] and [SEP] included."""
-    vocab_size: Annotated[int, Field(ge=6)] = 30522
+    vocab_size: Annotated[int, Field(ge=6, le=1_000_000)] = 30522
     """Size of the WordPiece vocabulary trained on the captions; unused where `tokenizer` names one."""
     tokenizer: str = "bert-base-uncased"
     """Directory or hub id of a ready tokenizer, or "package:NAME/FOLDER". "" = train one on the training captions."""
     cache_images: bool = False
     """Keep decoded images in memory: right for sets of a few hundred MiB, wrong for COCO."""
-    workers: CountOrZero = 8
+    workers: Annotated[int, Field(ge=0, le=1024)] = 8
     """Loader processes beside the training process. 0 = load in the training process."""
 
 
@@ -94,18 +82,18 @@ class ModelConfig:
 
     image_arch: str = "resnet50"
     """Any torchvision ResNet by name, "resnet10" (one basic block per stage), or "mobilenet_v2"."""
-    image_width: Annotated[int, Field(ge=8)] = 64
+    image_width: Annotated[int, Field(ge=8, le=4096)] = 64
     """Channels of the first stage; torchvision's networks have 64."""
     image_stem: Literal["imagenet", "small"] = "imagenet"
     """"imagenet" = 7x7/2 convolution and max-pool; "small" = 3x3/2 convolution, for images below ~100 px."""
     image_weights: str = ""
     """torchvision weights to start from ("IMAGENET1K_V2"), or a file of them below the data root ("resnet50.pth",
     .safetensors) or in an installed Python package ("package:NAME/FILE"). "" = from scratch."""
-    text_layers: Count = 12
+    text_layers: Annotated[int, Field(ge=1, le=256)] = 12
     """BERT's depth, when built from scratch."""
-    text_hidden: Count = 768
+    text_hidden: Annotated[int, Field(ge=1, le=65_536)] = 768
     """BERT's width, when built from scratch."""
-    text_heads: Count = 12
+    text_heads: Annotated[int, Field(ge=1, le=65_536)] = 12
     """BERT's attention heads, when built from scratch."""
     text_dropout: BelowOne = 0.1
     """BERT's dropout, on hidden states and attention, when built from scratch."""
@@ -113,9 +101,11 @@ class ModelConfig:
     """Directory or hub id of a pretrained BERT, or "package:NAME/FOLDER". "" = from scratch."""
     text_pool: Literal["pooler", "mean"] = "pooler"
     """"pooler" = BERT's pooler over [CLS]; "mean" = mean over tokens (sentence encoders). The release has both."""
+    frozen: bool = False
+    """Keep both encoders as their weights are and train the critic alone, on standardised features computed once."""
     critic: Literal["dot", "concat"] = "dot"
     """"dot" = projections and inner product (the paper); "concat" = MLP on the concatenation (ablation)."""
-    units: Count = 2048
+    units: Annotated[int, Field(ge=1, le=65_536)] = 2048
     """Width of the joint space of the dot critic."""
     score_scale: Annotated[float, Field(gt=0, le=100)] | None = None
     """exp(t) at the start. None = as the objective's own paper starts it."""
@@ -129,10 +119,16 @@ class ObjectiveConfig:
 
     objective: Literal["jsd", "infonce", "sigmoid"] = "jsd"
     """"jsd" = CLIP-Lite, "infonce" = CLIP, "sigmoid" = SigLIP."""
-    negatives: Count = 1
-    """Negative captions per image for "jsd": k = the captions of the next k items of the batch. 1 = the paper."""
+    negatives: Count | None = None
+    """Negative captions per image: k = those of the next k items of the batch. None = the objective's own paper: 1 for
+    "jsd", all others of the batch for "infonce" (and always for "sigmoid")."""
+    negative_sum: bool = False
+    """Sum "jsd" over its negatives, as SigLIP does, instead of taking their mean."""
     prior_weight: BelowOne | None = None
     """Weight w of prior matching in (1 - w)·(-bound) + w·prior. None = the objective's own paper."""
+    prior: Literal["released", "adversarial"] = "released"
+    """"released" = encoder and discriminator minimise one loss, as in the released code, which matches nothing;
+    "adversarial" = the encoder is paid for fooling the discriminator (Deep InfoMax), as the paper's text promises."""
     image_prior: bool = True
     """Match the pooled image features to uniform noise."""
     text_prior: bool = False
@@ -169,7 +165,7 @@ class TrainConfig:
 
     steps: Count = 250_000
     """Optimiser steps."""
-    batch_size: Annotated[int, Field(ge=2)] = 1024
+    batch_size: Annotated[int, Field(ge=2, le=10_000_000)] = 1024
     """Pairs per step, over all processes."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of weights, data order, crops, caption choice and noise."""
@@ -223,84 +219,3 @@ class EvaluationConfig:
     """The images of that file."""
     skip_missing: bool = False
     """Leave out, with a line that says so, what is named here but not below the data root, instead of stopping."""
-
-
-@dataclass(frozen=True)
-class Config:
-    """One run, complete: everything that can change a weight, and what its models are measured on.
-
-    Example:
-        >>> config = Config().override(objective="infonce", seed=1)
-        >>> config.objective.objective, config.train.seed
-        ('infonce', 1)
-    """
-
-    profile: str = "coco"
-    data: DataConfig = field(default_factory=DataConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    # Objective to {field: value} as tuned for it, which a change of objective brings along; "untuned" holds the same
-    # fields as they were. Not part of a run: empty in a saved model.
-    tuned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
-
-    def override(self, **overrides: Any) -> Config:
-        """Return a copy with fields replaced by name, whichever section they live in.
-
-        Args:
-            **overrides: field name = new value; an `objective` sets what the profile tuned for it, too.
-
-        Raises:
-            ConfigError: a name is no field of any section, or a value has the wrong type or range.
-        """
-        changed: dict[str, dict[str, Any]] = {}
-        for name, value in {**self.tuned.get(str(overrides.get("objective")), {}), **overrides}.items():
-            if name not in SECTION_OF:
-                raise ConfigError(unknown_field(name))
-            changed.setdefault(SECTION_OF[name], {})[name] = value
-        try:
-            config = replace(self, **{s: replace(getattr(self, s), **values) for s, values in changed.items()})
-        except ValidationError as error:
-            raise ConfigError(_explained(error)) from None
-        negatives, pairs = config.objective.negatives, config.train.batch_size
-        if negatives >= pairs:
-            raise ConfigError(f"negatives: got {negatives}, expected fewer than batch_size = {pairs}")
-        return config
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the nested dictionary that `from_dict` reads."""
-        return {name: section for name, section in asdict(self).items() if name != "tuned"}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Config:
-        """Build a config from the form of `to_dict`, checking every field as an override would be."""
-        sections = {name: entries for name, entries in values.items() if name != "profile"}
-        flat = {name: value for entries in sections.values() for name, value in entries.items()}
-        return replace(cls(), profile=values["profile"]).override(**flat)
-
-    def hash(self) -> str:
-        """Return 12 hexadecimal digits that identify the training: equal but for `evaluation`, equal digits."""
-        training = {name: section for name, section in self.to_dict().items() if name != "evaluation"}
-        return hashlib.sha256(json.dumps(training, sort_keys=True).encode()).hexdigest()[:12]
-
-
-SECTIONS = {f.name: f.default_factory for f in fields(Config) if f.name not in ("profile", "tuned")}
-SECTION_OF = {f.name: section for section, cls in SECTIONS.items() for f in fields(cls)}
-TYPE_OF = {name: hint for cls in SECTIONS.values() for name, hint in get_type_hints(cls).items()}
-
-
-def unknown_field(name: str) -> str:
-    """Return what is wrong with a field name: its section, if it has another, or the names it may have meant."""
-    if name in SECTION_OF:
-        return f"field {name!r} belongs in [{SECTION_OF[name]}]"
-    close = difflib.get_close_matches(name, SECTION_OF, n=3, cutoff=0.4)
-    return f"unknown field {name!r}" + (f"; did you mean {' or '.join(map(repr, close))}?" if close else "")
-
-
-def _explained(error: ValidationError) -> str:
-    """Return pydantic's first finding in one line: name, found, expected."""
-    first = error.errors()[0]
-    expected = re.sub("^Input should be (?=greater|less)", "a value ", first["msg"]).removeprefix("Input should be ")
-    return f"{first['loc'][0]}: got {first['input']!r} ({type(first['input']).__name__}), expected {expected}"

@@ -1,0 +1,51 @@
+"""Read the command line: `cliplite VERB …`, or `python -m cliplite_core VERB …`.
+
+Here is the one end of every error: a line on stderr and an exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+
+from cliplite_core.commands.parser import parse
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        arguments: the words behind `cliplite`. None = those the process was started with.
+
+    Returns:
+        The exit status: 0 = done, 1 = something is missing or broken, or a notebook's cell failed, 2 = an error, which
+        one line on stderr explains, 130 = stopped by Ctrl-C, 141 = whoever read the output has gone.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a file name that the terminal cannot show must not end a scan
+    try:
+        options = parse(sys.argv[1:] if arguments is None else list(arguments))
+        status = options.run(options)
+        sys.stdout.flush()  # here, where a closed pipe is caught
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        return 141
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenProcessPool:
+        print("error: a worker was killed, perhaps for its memory; give fewer --workers", file=sys.stderr)
+    except (OSError, ValueError) as error:  # ConfigError and ParameterError are ValueErrors
+        print(f"error: {error}", file=sys.stderr)
+    except RuntimeError as error:
+        if not type(error).__module__.startswith("cliplite_core"):  # torch's own are bugs: show where
+            raise
+        print(f"error: {error}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

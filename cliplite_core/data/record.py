@@ -1,0 +1,133 @@
+"""What a training reads, as a handful of digits: they tell a run whose data has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cliplite_core.config import Config
+from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.splits import read_split
+from cliplite_core.storage.files import write_text
+from cliplite_core.storage.fingerprint import fingerprint_files
+from cliplite_core.storage.weights import find_model
+
+RECORD = "data.json"  # in a run's directory, from before its first step
+FORMAT = "1"  # raise it when the same data would get other digits: records of another format are not compared
+
+
+def data_record(config: Config) -> dict[str, str]:
+    """Describe the data of a run.
+
+    Args:
+        config: the run.
+
+    Returns:
+        For the training and the validation split: "… images", how many and a hash of their sizes and sampled contents,
+        and "… captions", likewise of every caption with the name of its image; both in the order of the split.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_split`; or an image is not there.
+    """
+    record = {"format": FORMAT}
+    for name, split in (("training", config.data.train_split), ("validation", config.data.val_split)):
+        images = read_split(config, split)
+        record |= {f"{name} {part}": value for part, value in _describe(images).items()}
+    return record
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the parts in which two records of one format differ, in words; parts the former lacks are not compared.
+
+    Example:
+        >>> changes({"format": "1", "training images": "3, 5f0a"}, {"format": "1", "training images": "4, 77c1"})
+        ['training images (3, 5f0a → 4, 77c1)']
+    """
+    if before.get("format") != now["format"]:
+        return []
+    return [f"{part} ({before[part]} → {now[part]})" for part in now if part in before and before[part] != now[part]]
+
+
+def read_record(directory: Path) -> dict[str, str] | None:
+    """Return the record in a run's directory; None if there is none that can be read."""
+    try:
+        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def write_record(directory: Path, record: Mapping[str, str]) -> None:
+    """Write the record of a run into its directory."""
+    write_text(directory / RECORD, json.dumps(record, indent=1) + "\n")
+
+
+def expect_mending(directory: Path) -> None:
+    """Let an image file be replaced without the run counting as one on other data: one that broke has stopped it."""
+    record = read_record(directory) or {}
+    write_record(directory, {part: value for part, value in record.items() if not part.endswith(" images")})
+
+
+def keep_what_belongs(config: Config, directory: Path) -> None:
+    """Set aside what was trained on other data than there is now, and the summary of a run that is not whole.
+
+    What is set aside lies in the folder `former` of the run, until the next time. A line on stderr says so.
+
+    Args:
+        config: the run.
+        directory: its folder; afterwards it has a record of the data as it is now.
+
+    Raises:
+        FileNotFoundError, ValueError: as `data_record`; a finished run can be used where its data is gone.
+    """
+    finished = _is_finished(directory)
+    try:
+        record = data_record(config)
+    except (OSError, ValueError):
+        if finished:
+            return
+        raise
+    before = read_record(directory) or {}
+    if changed := changes(before, record):
+        former = directory / "former"
+        shutil.rmtree(former, ignore_errors=True)
+        former.mkdir()
+        for path in [path for path in directory.iterdir() if path.name not in ("lock", "former")]:
+            path.rename(former / path.name)
+        old = "model" if finished else "checkpoint"
+        _say(f"{directory.name}: the data changed: {'; '.join(changed)}; trained again, the old {old} is in former/")
+    if before != record:
+        write_record(directory, record)
+
+
+def _is_finished(directory: Path) -> bool:
+    """Whether a run has its summary and its model, whole; a broken or lonely summary is removed with a line."""
+    summary = directory / "run.json"
+    if not summary.exists():
+        return False
+    try:
+        if not isinstance(json.loads(summary.read_text(encoding="utf-8")), dict):
+            raise ValueError("no summary")
+        find_model(directory / "model")
+        return True
+    except FileNotFoundError as error:
+        _say(f"{directory.name}: {error}; the run is trained again")
+    except ValueError:
+        _say(f"{summary} is cut short or broken; the run is trained again")
+    summary.unlink()
+    return False
+
+
+def _say(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr, flush=True)
+
+
+def _describe(images: Sequence[CaptionedImage]) -> dict[str, str]:
+    told = [text for image in images for text in (image.path.name, *image.captions)]
+    digest = hashlib.sha256("\0".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    files = fingerprint_files([image.path for image in images])[:12]
+    return {"images": f"{len(images):,}, {files}", "captions": f"{len(told) - len(images):,}, {digest}"}

@@ -1,0 +1,95 @@
+"""Everything that a profile measured on one page: how it was made, one line per measure, and four pictures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cliplite_core.config import Config
+from cliplite_core.reporting.figures import LABELS
+from cliplite_core.reporting.metrics import experiments_of, read_metrics, read_provenance
+from cliplite_core.reporting.tables import interval
+
+# Experiment: which of its rows, and the labels that name a line.
+MAIN = {
+    "retrieval": ("unit == '%'", ["direction", "metric"]),
+    "zero_shot": ("metric == 'top1'", ["images", "prompts", "metric"]),
+    "transfer_voc": ("metric == 'mAP'", ["metric"]),
+    "transfer_imagenet": ("metric == 'top1'", ["protocol", "labels", "metric"]),
+    "grounding": ("metric in ['pointing game', 'localisation', 'referring, heat']", ["metric"]),
+    "bias_removal": ("metric.str.contains('linear')", ["metric", "treatment"]),
+    "pretraining": ("metric == metric", ["metric"]),
+    "cost": ("metric.str.startswith('exponent')", ["metric"]),
+}
+COLUMNS = {**LABELS, "random": "untrained"}
+# Candidates for the figure, in order: experiment, which of its rows, title, what is measured.
+_PROBE = "protocol == 'linear probe' and labels == '100 %'"
+_PAPER = "prompts == 'paper' and metric == 'top1'"
+PANELS = (
+    ("retrieval", "direction == 'image_to_text' and metric == 'R@5'", "image to text", "R@5"),
+    ("retrieval", "direction == 'text_to_image' and metric == 'R@5'", "text to image", "R@5"),
+    ("zero_shot", f"images == 'in distribution' and {_PAPER}", "zero-shot", "top-1"),
+    ("zero_shot", f"images == 'shifted' and {_PAPER}", "zero-shot, shifted", "top-1"),
+    ("transfer_imagenet", f"{_PROBE} and metric == 'top1'", "linear probe", "top-1"),
+    ("grounding", "metric == 'pointing game'", "grounding", "pointing game"),
+)
+SHOWN = 4  # panels in the figure
+
+
+def provenance_table(profile: str) -> pd.DataFrame:
+    """Return how each experiment of a profile was made: parameters, hashes, versions, device and wall time."""
+    return pd.DataFrame([read_provenance(name, profile) for name in experiments_of(profile)])
+
+
+def main_table(config: Config) -> pd.DataFrame:
+    """Set out all measurements of a profile.
+
+    Args:
+        config: the profile.
+
+    Returns:
+        One line per measure, formatted, with a column per objective, "–" where it has none; chance, n and seeds.
+    """
+    there, lines = experiments_of(config.profile), []
+    for experiment, (query, keys) in MAIN.items():
+        found = read_metrics(experiment, config.profile).query(query) if experiment in there else pd.DataFrame()
+        trained = found[found["objective"].isin(COLUMNS)] if len(found) else found
+        for key, rows in trained.groupby(keys, sort=False) if len(trained) else ():
+            cells = {COLUMNS[row.objective]: interval(row.mean, row.ci95) for row in rows.itertuples()}
+            first = rows.iloc[0]
+            lines.append(
+                {
+                    "experiment": experiment.replace("_", "-"),
+                    "measure": _measure(key, config) + (" (%)" if first["unit"] == "%" else ""),
+                    **(dict.fromkeys(COLUMNS.values(), "–") | cells),
+                    "chance": "–" if pd.isna(first["chance"]) else f"{first['chance']:.1f}",
+                    "n": first["n"],
+                    "seeds": len(first["values"]),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def overview_rows(profile: str) -> pd.DataFrame:
+    """Return the rows of the first four of `PANELS` that a profile measured, for a figure.
+
+    Args:
+        profile: the profile.
+
+    Returns:
+        The rows with their columns `panel`, a title, and `measure`.
+    """
+    there, chosen = experiments_of(profile), []
+    for experiment, query, panel, measure in PANELS:
+        found = read_metrics(experiment, profile).query(query) if experiment in there else ()
+        if len(found) and len(chosen) < SHOWN:
+            chosen.append(found.assign(panel=panel, measure=measure, ci95=found["ci95"].astype(float)))
+    return pd.concat(chosen)
+
+
+def _measure(labels: Sequence[object], config: Config) -> str:
+    """Name a line by its labels; images of another set than the captions' are called by that set's name."""
+    own = config.evaluation.zero_shot.startswith(config.data.folder)
+    sets = {} if own else {"in distribution": config.evaluation.zero_shot}
+    return ", ".join(sets.get(label, str(label).replace("_", " ")) for label in labels)

@@ -1,0 +1,134 @@
+"""What notebook 10 says of one's own pairs: the state of the files, how long and how large, and what to try next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cliplite_core.config import Config
+from cliplite_core.data.inventory.survey import Survey
+from cliplite_core.evaluation.budget import MemoryPlan
+
+SHOWN = 10  # broken files that are named
+
+
+def survey_text(seen: Mapping[str, Survey], images: int, side: int) -> str:
+    """Say how many images were opened, which cannot be read, and how large they are.
+
+    Args:
+        seen: split -> what was opened of it.
+        images: in all splits.
+        side: of the square the encoder sees, in pixels.
+    """
+    opened = pd.concat([looked.table for looked in seen.values()])
+    broken, sound = opened[opened["problem"] != ""], opened[opened["problem"] == ""]
+    shorter = sound[["width", "height"]].min(axis=1)
+    small = 100 * (shorter < side).mean()
+    return "\n".join(
+        [
+            f"{len(opened):,} of {images:,} images opened, {len(broken)} cannot be read",
+            *(f"  {name}: {problem}" for name, problem in broken[["image_id", "problem"]].head(SHOWN).to_numpy()),
+            f"median of the shorter side: {shorter.median():.0f} px; {small:.0f} % are below the encoder's {side} px",
+        ]
+    )
+
+
+def epochs_table(images: int, config: Config) -> pd.DataFrame:
+    """Set out how many epochs a training lasts, for one's own number of images beside round ones.
+
+    Args:
+        images: in the training split.
+        config: the run, for its steps and batch.
+
+    Returns:
+        One line per number of images, formatted.
+    """
+    batch, steps = config.train.batch_size, config.train.steps
+    lines = [
+        {
+            "training images": f"{count:,}" + (" (yours)" if count == images else ""),
+            "steps per epoch": f"{count / batch:,.0f}",
+            f"epochs in {steps:,} steps": f"{steps * batch / count:,.1f}" if steps * batch > count / 10 else "< 0.1",
+            "steps for 30 epochs": f"{30 * count / batch:,.0f}",
+        }
+        for count in sorted({images, 5_000, 50_000, 500_000})
+    ]
+    return pd.DataFrame(lines)
+
+
+def memory_table(plan: MemoryPlan, config: Config) -> pd.DataFrame:
+    """Set out the memory of a training step by image size and batch size, those of the profile among them.
+
+    Args:
+        plan: of the profile, from `plan_memory`.
+        config: the profile.
+
+    Returns:
+        One line per image size, one column per batch size, in GiB of float32.
+    """
+    side = config.data.image_size
+    sizes, batches = sorted({side, 64, 112, 160, 224}), sorted({config.train.batch_size, 64, 256, 1024})
+    lines = [
+        {"image_size": f"{s} px"} | {f"batch {b}": f"{plan.gib(b, (s / side) ** 2):.2f}" for b in batches}
+        for s in sizes
+    ]
+    return pd.DataFrame(lines)
+
+
+def recall_table(recall: pd.DataFrame) -> pd.DataFrame:
+    """Format the recall on held-out images with its interval, beside guessing and the recall on training images.
+
+    Args:
+        recall: of `bootstrap_recall`, with a further column `training`, in percent.
+    """
+    return pd.DataFrame(
+        {
+            "direction": recall["direction"].str.replace("_", " "),
+            "measure": recall["metric"] + " (%)",
+            "held out": recall["recall"].map("{:.1f}".format),
+            "95 % interval": [f"{low:.1f} to {high:.1f}" for low, high in recall[["low", "high"]].to_numpy()],
+            "chance": recall["chance"].map("{:.1f}".format),
+            "on training images": recall["training"].map("{:.1f}".format),
+            "queries": recall["n"],
+        }
+    )
+
+
+def advice(recall: pd.DataFrame, curve: pd.DataFrame, images: int) -> str:
+    """Compare the recalls at 5, means of both directions, and say what to try next.
+
+    Args:
+        recall: of the test split, as for `recall_table`.
+        curve: recall on validation images over training, from `read_log(run, "retrieval")`.
+        images: in the test split.
+
+    Returns:
+        Three lines.
+    """
+    held_out, gallery = 100 * curve["R@5"], curve["gallery"].iloc[-1]
+    best, last = held_out.max(), held_out.iloc[-1]
+    error = np.sqrt(best * (100 - best) / gallery)
+    test = recall[recall["metric"] == "R@5"].mean(numeric_only=True)
+    if test["low"] <= test["chance"]:
+        verdict = (
+            "Hardly better than guessing: too few steps, too high a rate, or captions that say little of the images."
+        )
+    elif best - last > 2 * error:
+        verdict = (
+            "It was better before: it is learning the images by heart. Fewer steps, image_weights, or more images."
+        )
+    elif test["training"] > test["high"]:
+        verdict = "It knows its training images better than others: more images or image_weights, not more steps."
+    else:
+        verdict = "It knows its training images hardly better than others: more steps, or a larger network, will help."
+    return "\n".join(
+        [
+            f"validation R@5 among {gallery} images: best {best:.1f} % at step {held_out.idxmax():,}, "
+            f"last {last:.1f} %, standard error {error:.1f}",
+            f"test R@5 among {images} images: {test['recall']:.1f} %, among as many training images "
+            f"{test['training']:.1f} %, guessing {test['chance']:.1f} %",
+            f"→ {verdict}",
+        ]
+    )

@@ -1,0 +1,39 @@
+"""What a run writes down: its log, a line of JSON at a time, and its summary."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def read_log(directory: Path, kind: str = "train") -> pd.DataFrame:
+    """Read one kind of line of a run's log.
+
+    Args:
+        directory: what `train` returned.
+        kind: "train" (loss, bound, rates, scores), "scores" (score samples over training) or "retrieval" (recall on
+            held-out pairs over training).
+
+    Returns:
+        One row a line, indexed by step.
+    """
+    lines = (directory / "log.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [row for row in map(read_line, lines) if row.get("kind") == kind]
+    return pd.DataFrame(rows).set_index("step").drop(columns="kind")
+
+
+def read_summary(directory: Path) -> dict:
+    """Read a run's `run.json`: seconds, images_per_second, peak_memory_gib, device, processes, threads."""
+    return json.loads((directory / "run.json").read_text(encoding="utf-8"))
+
+
+def read_line(line: str) -> dict[str, Any]:
+    """Return one line of a log; {} for one that a kill or a power cut left half written or garbled."""
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) and isinstance(values.get("step"), int) else {}
