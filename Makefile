@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations test lab lint notebooks clean
+.PHONY: results ablations publish test lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -22,6 +22,10 @@ results: .venv/.installed
 # Everything with intervals: three seeds, and all the values of the ablations where `make results` runs some.
 ablations:
 	$(MAKE) results SEEDS=3 GRID=full
+
+# For maintainers: what was made of a profile becomes what is published of it.
+publish: .venv/.installed
+	$(BIN)/cliplite publish "$$PROFILE"
 
 # Unit tests with coverage first; then every notebook again, its checked outputs compared, on the runs of `smoke`.
 test: .venv/.installed lint
@@ -34,7 +38,7 @@ notebooks: .venv/.installed
 	$(MAKE) results PROFILE=smoke
 	for path in notebooks/[0-9]*.ipynb; do \
 	  TQDM_DISABLE=1 $(BIN)/cliplite notebook "$$(basename "$$path" .ipynb)" || exit 1; \
-	  cp "results/smoke/$$path" "$$path"; \
+	  cp "results/local/smoke/$$path" "$$path"; \
 	done
 
 lab: .venv/.installed
@@ -46,7 +50,7 @@ lint: .venv/.installed
 	$(BIN)/lint-imports
 
 clean:
-	name="$$(basename "$$PROFILE" .toml)" && rm -rf "runs/$${name:?no PROFILE}" "results/$$name"
+	name="$$(basename "$$PROFILE" .toml)" && rm -rf "runs/$${name:?no PROFILE}" "results/local/$$name"
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -11,12 +11,17 @@ from cliplite_core.data.images import read_image
 from cliplite_core.data.pairs import PairBatches
 from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import tokenize
+from cliplite_core.evaluation.features import captions_of, embed_split
+from cliplite_core.evaluation.quality import measure_quality
+from cliplite_core.evaluation.retrieval import retrieval_metrics_from_embeddings
 from cliplite_core.frozen import encode_once
 from cliplite_core.model import CLIPLite, Standardize
 from cliplite_core.runs import load_run, new_pretraining, train
 from cliplite_core.storage.features import cached_rows
 from cliplite_core.storage.logs import read_log
 from cliplite_core.trainer import Trainer
+
+VECTORS = ("images", "captions", "caption_to_image")
 
 
 @pytest.fixture
@@ -147,3 +152,17 @@ def test_standardised_features_have_mean_zero_and_deviation_one():
     torch.testing.assert_close(out.mean(dim=0), torch.zeros(4), rtol=0, atol=1e-4)
     torch.testing.assert_close(out[:, :3].std(dim=0), torch.ones(3))
     assert torch.isfinite(out).all()
+
+
+def test_a_frozen_model_is_measured_on_its_cached_features_as_on_the_images(frozen):
+    model, items = load_run(frozen), read_split(frozen, "val")
+    cached, texts = embed_split(model, items, captions_per_image=2), captions_of(items, 2)[0]
+    pixels = torch.stack([model.preprocess(read_image(item.path)) for item in items])
+    with torch.no_grad():
+        np.testing.assert_allclose(cached.images, model.encode_image(pixels).numpy(), atol=1e-5)
+        np.testing.assert_allclose(cached.captions, model.encode_text(texts).numpy(), atol=1e-5)
+    assert cached.texts == texts and len(cached.caption_to_image) == len(texts)
+    bare = frozen.override(zero_shot="", voc="", probe="")
+    found = retrieval_metrics_from_embeddings(*(getattr(embed_split(model, items), part) for part in VECTORS))
+    expected = np.mean([found[way]["R@5"] for way in ("image_to_text", "text_to_image")])
+    assert measure_quality(model, bare)["validation"] == pytest.approx(100 * expected, abs=1e-3)

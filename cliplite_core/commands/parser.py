@@ -18,6 +18,7 @@ VERBS = {
     "data": "look for, check, shrink or compose the data of a profile",
     "export": "write a trained encoder as torchvision, Detectron2 or transformers load it",
     "photos": "take photographs out of a profile's results",
+    "publish": "make one's own results of a profile the published ones",
     "summary": "list what was made of a profile, with seconds and peak memory",
 }
 EXAMPLE = """

@@ -50,8 +50,11 @@ def summary(profile: str) -> str:
     counts = ", ".join(
         f"{len(list(folder.iterdir()))} {folder.name}" for folder in sorted(results.iterdir()) if folder.is_dir()
     )
+    from cliplite_core.reporting.reproduction import reproduction_line
+
     lines = [f"{results.name}: what was made, with seconds and peak memory"]
-    return "\n".join([*lines, *(_line(name.ljust(width), step) for name, step in steps), f"in {results}: {counts}"])
+    lines += [_line(name.ljust(width), step) for name, step in steps]
+    return "\n".join(filter(None, [*lines, f"in {results}: {counts}", reproduction_line(profile)]))
 
 
 def _objective_and_seed(path: Path) -> str:

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.labelled.labels import LabelledImages
+from cliplite_core.frozen import encode_once
 from cliplite_core.model import CLIPLite
 
 
@@ -136,6 +137,11 @@ def embed_split(model: CLIPLite, items: Sequence[CaptionedImage], captions_per_i
         Embeddings of images and captions, with the row of each caption's image.
     """
     texts, owners = captions_of(items, captions_per_image)
+    if model.config.model.frozen:
+        pictures, captions = frozen_features(model, items, captions_per_image)
+        with evaluating(model), torch.no_grad():
+            found = model.encode_image(pictures), model.encode_text({"features": captions})
+        return EmbeddedSplit(*(vectors.cpu().numpy() for vectors in found), owners, texts)
     images = LabelledImages([item.path for item in items], range(len(items)), model.preprocess)
     return EmbeddedSplit(
         extract(model.encode_image, images, progress="images"),
@@ -143,6 +149,24 @@ def embed_split(model: CLIPLite, items: Sequence[CaptionedImage], captions_per_i
         owners,
         texts,
     )
+
+
+def frozen_features(
+    model: CLIPLite, items: Sequence[CaptionedImage], captions_per_image: int = 5
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what frozen encoders said of a split, once for all models that share them; the critic is yet to come.
+
+    Args:
+        model: has frozen encoders.
+        items: N images.
+        captions_per_image: at most this many of each.
+
+    Returns:
+        (N, image_dim), and (M, text_dim) of the captions that `captions_of` lists.
+    """
+    pictures, captions = encode_once(model, items)
+    place = np.concatenate([np.arange(len(item.captions)) for item in items])  # of a caption among those of its image
+    return torch.from_numpy(np.array(pictures)), torch.from_numpy(captions[place < captions_per_image])
 
 
 def captions_of(items: Sequence[CaptionedImage], captions_per_image: int = 5) -> tuple[list[str], np.ndarray]:

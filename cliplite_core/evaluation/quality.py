@@ -22,7 +22,7 @@ from cliplite_core.data.labelled.read import read_classes
 from cliplite_core.data.splits import read_split
 from cliplite_core.evaluation.baselines import Backbone
 from cliplite_core.evaluation.classifier import classification_metrics
-from cliplite_core.evaluation.features import captions_of, extract
+from cliplite_core.evaluation.features import captions_of, extract, frozen_features
 from cliplite_core.evaluation.linear_probe import lbfgs_probe, read_probe_splits
 from cliplite_core.evaluation.retrieval import retrieval_metrics
 from cliplite_core.evaluation.studies import AblationRun
@@ -68,7 +68,14 @@ def measure_quality(model: CLIPLite, config: Config) -> dict[str, float]:
 
 def _recall(model: CLIPLite, items: Sequence[CaptionedImage]) -> float:
     texts, owners = captions_of(items)
-    found = retrieval_metrics(_scores(model, [item.path for item in items], texts), owners)
+    if model.config.model.frozen:
+        pictures, captions = frozen_features(model, items)
+        with torch.no_grad():
+            features = model.image_features(pictures), model.text_features({"features": captions})
+            scores = model.critic.pairwise(*features).cpu().numpy()
+    else:
+        scores = _scores(model, [item.path for item in items], texts)
+    found = retrieval_metrics(scores, owners)
     return np.mean([found[direction]["R@5"] for direction in ("image_to_text", "text_to_image")])
 
 

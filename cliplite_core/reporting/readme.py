@@ -11,7 +11,7 @@ from cliplite_core.config import Config, ModelConfig
 from cliplite_core.reporting.claims import claims_text, weigh_claims
 from cliplite_core.reporting.metrics import experiments_of, read_provenance
 from cliplite_core.storage.files import write_text
-from cliplite_core.storage.places import DEFINITIONS, PROJECT, data_root, results_directory
+from cliplite_core.storage.places import DEFINITIONS, PROJECT, data_root, published_directory, results_directory
 
 SHOWN = "scenes"  # the profile a newcomer runs first
 START, END = "<!-- results: written by make results -->", "<!-- end of results -->"
@@ -21,7 +21,7 @@ def update_readme(profile: str, readme: Path = PROJECT / "README.md") -> bool:
     """Replace the README's table by `results/PROFILE/tables/main.md`; other profiles leave it alone.
 
     Args:
-        profile: the profile just finished.
+        profile: the profile just published.
         readme: the file with the two markers.
 
     Returns:
@@ -36,7 +36,7 @@ def update_readme(profile: str, readme: Path = PROJECT / "README.md") -> bool:
     if START not in text or END not in text:
         raise ValueError(f"{readme}: expected the markers {START!r} and {END!r} around the results table")
     before, after = text.split(START)[0], text.split(END)[1]
-    table = (results_directory(profile) / "tables" / "main.md").read_text(encoding="utf-8")
+    table = (published_directory(profile) / "tables" / "main.md").read_text(encoding="utf-8")
     write_text(readme, f"{before}{START}\n{table}{END}{after}")
     return True
 

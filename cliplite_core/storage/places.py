@@ -27,14 +27,22 @@ def run_directory(config: Config) -> Path:
 
 
 def results_directory(profile: str) -> Path:
-    """Folder of a profile's metrics, tables, figures and notebooks: below $CLIPLITE_RESULTS, else `results/`.
+    """Folder of what was made here of a profile: below $CLIPLITE_RESULTS, else `results/local/`, which git ignores.
 
     Example:
         >>> results_directory("coco").name, results_directory("somewhere/mine.toml").name  # a name, or a file's path
         ('coco', 'mine')
     """
-    name = Path(profile).stem if profile.endswith(".toml") else profile
-    return Path(os.environ.get("CLIPLITE_RESULTS") or PROJECT / "results") / name
+    return Path(os.environ.get("CLIPLITE_RESULTS") or PROJECT / "results" / "local") / _name(profile)
+
+
+def published_directory(profile: str) -> Path:
+    """Folder of a profile's published results, `results/PROFILE`: `cliplite publish` alone writes there."""
+    return PROJECT / "results" / _name(profile)
+
+
+def _name(profile: str) -> str:
+    return Path(profile).stem if profile.endswith(".toml") else profile
 
 
 def definition(name: str) -> Path:

@@ -14,7 +14,7 @@ from cliplite_core.config import Config
 from cliplite_core.data.splits import data_folder, read_people, read_split
 from cliplite_core.profiles import load_profile
 from cliplite_core.scenes.generate import compose_scenes
-from cliplite_core.storage.places import data_root, definition, results_directory, run_directory
+from cliplite_core.storage.places import data_root, definition, published_directory, results_directory, run_directory
 
 
 @pytest.fixture
@@ -23,6 +23,8 @@ def flickr8k(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "sets" / "flickr8k"
     (folder / "Images").mkdir(parents=True)
     names = [f"{number}.jpg" for number in range(10)]
+    for name in names:
+        (folder / "Images" / name).touch()
     rows = [f'{name},"caption {n}, of {name}"' for name in names for n in range(5)]
     (folder / "captions.txt").write_text("\n".join(["image,caption", *rows]) + "\n")
     for split, chosen in {"train": names[:6], "dev": names[6:8], "test": names[8:]}.items():
@@ -206,7 +208,8 @@ def test_without_the_environment_places_are_the_projects(monkeypatch):
         monkeypatch.delenv(f"CLIPLITE_{name}")
     project = Path(__file__).resolve().parents[2]
     assert data_root() == project / "data"
-    assert results_directory("smoke") == project / "results" / "smoke"
+    assert results_directory("smoke") == project / "results" / "local" / "smoke"
+    assert published_directory("smoke") == project / "results" / "smoke"
     assert run_directory(load_profile("smoke")).parent == project / "runs" / "smoke"
 
 
@@ -223,6 +226,13 @@ def test_the_data_command_counts_images_and_captions(flickr8k, capsys):
         ["flickr8k/train", "6", "images", "30", "captions"],
         ["flickr8k/dev", "2", "images", "10", "captions"],
     ]
+
+
+def test_the_data_command_says_when_photos_are_not_there(flickr8k, capsys):
+    for path in (flickr8k / "Images").iterdir():
+        path.unlink()
+    assert main(["data", "ready", "flickr8k"]) == 2
+    assert "6 of 6 images are not there" in capsys.readouterr().err
 
 
 def test_the_data_command_ends_with_the_error_and_no_traceback(flickr8k, capsys):

@@ -88,16 +88,17 @@ def test_figures_are_the_same_bytes_twice_and_every_objective_has_a_colour(resul
     assert contents[0] == contents[1]
 
 
-def test_readme_table_is_replaced_between_its_markers_and_nowhere_else(tmp_path, results):
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{START}\nold table\n{END}\nafter\n")
-    write_text(results / "scenes" / "tables" / "main.md", "| new |\n")
-    assert update_readme("smoke", readme) is False and "old table" in readme.read_text()
-    assert update_readme("scenes", readme) is True
-    assert readme.read_text() == f"before\n{START}\n| new |\n{END}\nafter\n"
-    readme.write_text("no place for a table")
+def test_readme_table_is_replaced_between_its_markers_and_nowhere_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme, "published_directory", lambda profile: tmp_path / profile)
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{START}\nold table\n{END}\nafter\n")
+    write_text(tmp_path / "scenes" / "tables" / "main.md", "| new |\n")
+    assert update_readme("smoke", path) is False and "old table" in path.read_text()
+    assert update_readme("scenes", path) is True
+    assert path.read_text() == f"before\n{START}\n| new |\n{END}\nafter\n"
+    path.write_text("no place for a table")
     with pytest.raises(ValueError, match="markers"):
-        update_readme("scenes", readme)
+        update_readme("scenes", path)
 
 
 def test_summary_names_every_finished_step(tmp_path, results):

@@ -1,0 +1,31 @@
+"""Make one's own results of a profile the published ones, which readers see and compare theirs with."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+
+from cliplite_core.storage.files import replacing
+from cliplite_core.storage.places import published_directory, results_directory
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `publish` takes: a profile."""
+    parser.add_argument("profile", metavar="PROFILE", help="its results are below results/local/, or $CLIPLITE_RESULTS")
+    parser.epilog = "example:\n  cliplite publish scenes"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Copy the results whole, keep what else is published beside them, and set the README's table."""
+    from cliplite_core.reporting.readme import update_readme
+
+    mine, published = results_directory(options.profile), published_directory(options.profile)
+    if not (mine / "metrics").is_dir():
+        raise FileNotFoundError(f"{mine / 'metrics'} not found; make it with: make results PROFILE={options.profile}")
+    with replacing(published) as temporary:
+        if published.is_dir():
+            made = [path.name for path in mine.iterdir()]
+            shutil.copytree(published, temporary, ignore=lambda folder, _: made if folder == str(published) else [])
+        shutil.copytree(mine, temporary, dirs_exist_ok=True)
+    print(f"published: {published}" + (", and the table in README.md" if update_readme(published.name) else ""))
+    return 0

@@ -1,0 +1,33 @@
+"""The figures of convergence show every objective at every length, with intervals."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from cliplite_core.reporting.plots.convergence import KNOWN, STYLES, recall_by_length, recall_by_share
+
+
+def rows(label: str, values: list[float]) -> pd.DataFrame:
+    metrics = [*STYLES, KNOWN]
+    lines = [
+        {"metric": metric, "objective": objective, label: value, "mean": 10.0 * step, "ci95": 1.0}
+        for metric in metrics
+        for objective in ("jsd", "infonce")
+        for step, value in enumerate(values)
+    ]
+    return pd.DataFrame(lines)
+
+
+def test_lengths_are_epochs_and_both_panels_have_a_line_per_objective():
+    figure = recall_by_length(rows("pairs", [12000, 60000]), images=6000)
+    held_out, known = figure.axes
+    assert [text.get_text() for text in held_out.get_xticklabels()] == ["2", "10"]
+    assert len(held_out.containers) == 4 and len(known.containers) == 2
+    plt.close(figure)
+
+
+def test_shares_are_percent():
+    figure = recall_by_share(rows("train_fraction", [0.05, 0.2]))
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["5", "20"]
+    plt.close(figure)

@@ -1,0 +1,80 @@
+"""Whether one's own numbers are the published ones, up to what other seeds would give."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from cliplite_core.__main__ import main
+from cliplite_core.commands import publish
+from cliplite_core.profiles import load_profile
+from cliplite_core.reporting import readme
+from cliplite_core.reporting import reproduction as module
+from cliplite_core.reporting.metrics import row, write_metrics
+from cliplite_core.reporting.reproduction import reproduction, reproduction_line
+from cliplite_core.storage.files import write_text
+from cliplite_core.storage.places import results_directory
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Published results away from the project's own."""
+    published = tmp_path / "published"
+    for place in (module, publish, readme):
+        monkeypatch.setattr(place, "published_directory", lambda profile: published / profile)
+    return published
+
+
+def measured(*rows: dict, name: str = "retrieval") -> None:
+    write_metrics(name, load_profile("smoke"), rows, seconds=1.0)
+
+
+def publish_smoke() -> None:
+    assert main(["publish", "smoke"]) == 0
+
+
+def test_a_number_within_what_another_seed_gives_is_reproduced_and_one_beyond_is_not(places):
+    measured(
+        row("R@5", [10.0, 12.0, 14.0], n=10_000, objective="jsd"), row("R@5", [1.0, 1.0, 1.0], n=50, objective="x")
+    )
+    publish_smoke()
+    # s = 2, t(0.975, 2) = 4.3027: a fourth seed lies within 12 ± 4.3027 · 2 · sqrt(1/3 + 1)
+    reach = 4.3027 * 2 * math.sqrt(4 / 3)
+    for mine, reproduced in ((12 + reach - 0.1, True), (12 + reach + 0.1, False), (12 - reach + 0.1, True)):
+        measured(row("R@5", [mine], n=10_000, objective="jsd"), row("R@5", [2.9], n=50, objective="x"))
+        compared = reproduction("smoke").set_index("measure")
+        assert compared.loc["objective jsd, R@5", "reproduced"] == reproduced
+        assert compared.loc["objective x, R@5", "reproduced"], "one item of fifty is two points"
+    line = reproduction_line("smoke")
+    assert line.startswith("reproduced: 2 of 2")
+    measured(row("R@5", [99.0], n=10_000, objective="jsd"))
+    line = reproduction_line("smoke")
+    assert "reproduced: 0 of 1" in line and "99.0, published 12.0 ± 5.0" in line
+
+
+def test_other_measures_and_single_published_seeds_are_not_compared(places):
+    measured(row("R@5", [10.0, 12.0], n=10, objective="jsd"), row("R@1", [3.0], n=10, objective="jsd"))
+    publish_smoke()
+    measured(row("R@5", [11.0], n=10, objective="infonce"), row("R@1", [3.0], n=10, objective="jsd"))
+    assert reproduction("smoke").empty and reproduction_line("smoke") == ""
+
+
+def test_where_nothing_is_published_there_is_nothing_to_say(places):
+    measured(row("R@5", [11.0], n=10))
+    assert reproduction_line("smoke") == ""
+
+
+def test_publishing_copies_what_was_made_and_keeps_what_lies_beside_it(places, capsys):
+    measured(row("R@5", [10.0, 12.0], n=10))
+    write_text(places / "smoke" / "model" / "config.json", "{}")
+    write_text(places / "smoke" / "metrics" / "stale.json", "{}")
+    publish_smoke()
+    assert sorted(path.name for path in (places / "smoke").rglob("*.json")) == ["config.json", "retrieval.json"]
+    measured(row("R@5", [11.0], n=10))
+    assert "10.0" in (places / "smoke" / "metrics" / "retrieval.json").read_text(), "a run of one's own stays so"
+
+
+def test_nothing_made_is_nothing_published(places, capsys):
+    assert main(["publish", "coco"]) == 2 and "make results PROFILE=coco" in capsys.readouterr().err
+    assert not results_directory("coco").exists()
