@@ -41,12 +41,8 @@ def finetune(
 
     Args:
         encoder: images (B, 3, H, W) -> features (B, D); the one passed in is left as it was.
-        train: pairs (augmented image, class index).
-        test: likewise, unaugmented.
-        classes: number of classes C.
+        train, test, classes, seed, num_workers: as for `linear_probe.sgd_probe`.
         epochs, batch_size, lr, weight_decay: the paper's by default.
-        seed: of the layer, the order and the augmentation; the caller's random state is left as it was.
-        num_workers: processes that load images.
 
     Returns:
         As `classification_metrics`, and `train_loss`, the mean of each epoch in nats.

@@ -14,6 +14,8 @@ from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import DEFINITIONS, PROJECT, data_root, published_directory, results_directory
 
 SHOWN = "scenes"  # the profile a newcomer runs first
+CONVERGENCE = "Recall at convergence: R@10 (%), the mean of both directions, by the pairs that a run has seen"
+SHARES = "Likewise, by the share of the training photos"
 START, END = "<!-- results: written by make results -->", "<!-- end of results -->"
 
 
@@ -72,7 +74,7 @@ for {train.steps:,} steps of {train.batch_size} pairs:
 {_findings(config.profile)}## All measurements
 
 {(folder / "tables" / "main.md").read_text(encoding="utf-8")}
-## The paper's claims, and what these results say of each
+{_converged(folder)}## The paper's claims, and what these results say of each
 
 {claims_text(weigh_claims(config.profile))}
 
@@ -81,7 +83,7 @@ for {train.steps:,} steps of {train.batch_size} pairs:
 Training, per objective (mean over seeds, one CPU thread or one GPU per training):
 
 {(folder / "tables" / "pretraining.md").read_text(encoding="utf-8")}
-{_throughput(folder)}The experiments:
+{_table(folder, "throughput", "What bounds a training step")}The experiments:
 
 {made[["experiment", "seeds", "seconds"]].to_markdown(index=False)}
 
@@ -112,7 +114,12 @@ def _findings(profile: str) -> str:
     return path.read_text(encoding="utf-8").strip() + "\n\n" if path.exists() else ""
 
 
-def _throughput(folder: Path) -> str:
-    """Return the table of `benchmarks/step.py`, where it was run."""
-    path = folder / "tables" / "throughput.md"
-    return f"What bounds a training step:\n\n{path.read_text(encoding='utf-8')}\n" if path.exists() else ""
+def _converged(folder: Path) -> str:
+    """Return the tables of the studies of convergence, where they were run."""
+    return _table(folder, "convergence", CONVERGENCE) + _table(folder, "convergence_data", SHARES)
+
+
+def _table(folder: Path, name: str, title: str) -> str:
+    """Return a table under its title, where it was made."""
+    path = folder / "tables" / f"{name}.md"
+    return f"{title}:\n\n{path.read_text(encoding='utf-8')}\n" if path.exists() else ""

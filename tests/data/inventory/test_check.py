@@ -10,24 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_root import write_photo, write_root
+from small_root import write_photo
 
 from cliplite_core.__main__ import main
 from cliplite_core.commands.data import FINDINGS_SHOWN
 from cliplite_core.data.inventory.check import check, examine
 from cliplite_core.profiles import load_profile
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path / "my data"))
-    write_root(tmp_path / "my data")
-    return tmp_path / "my data"
-
-
-@pytest.fixture
-def profile(root) -> str:
-    return str(root.parent / "small.toml")
 
 
 def findings(profile: str, **options) -> list[tuple[str, str]]:

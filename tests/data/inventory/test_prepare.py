@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from small_root import write_photo, write_root
+from small_root import write_photo
 
 from cliplite_core.__main__ import main
 from cliplite_core.data.inventory import prepare as module
@@ -20,18 +20,6 @@ from cliplite_core.data.inventory.status import status
 from cliplite_core.data.labelled.boxes import read_instances
 from cliplite_core.data.splits import read_split
 from cliplite_core.profiles import load_profile
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path / "my data"))
-    write_root(tmp_path / "my data")
-    return tmp_path / "my data"
-
-
-@pytest.fixture
-def profile(root) -> str:
-    return str(root.parent / "small.toml")
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-from small_root import write_root
 
 from cliplite_core.__main__ import main
 from cliplite_core.data.images import read_image
@@ -14,18 +12,6 @@ from cliplite_core.data.inventory.known_sets import known_sets
 from cliplite_core.data.inventory.needs import needs
 from cliplite_core.data.inventory.status import lost_images, status
 from cliplite_core.profiles import load_profile, profile_names
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path / "my data"))
-    write_root(tmp_path / "my data")
-    return tmp_path / "my data"
-
-
-@pytest.fixture
-def profile(root) -> str:
-    return str(root.parent / "small.toml")
 
 
 def states(profile: str) -> dict[str, str]:
