@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny import CAPTIONS, TINY
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from cliplite_core.config import Config
@@ -13,15 +14,6 @@ from cliplite_core.data.tokenizer import train_wordpiece
 from cliplite_core.model import CLIPLite
 from cliplite_core.profiles import load_profile
 from cliplite_core.scenes.generate import compose_scenes
-
-# The smoke profile once more made smaller: a step takes some 20 ms.
-TINY = {
-    "folder": "tiny", "scenes_train": 48, "scenes_eval": 16, "image_size": 16, "vocab_size": 150,
-    "image_width": 8, "text_hidden": 16, "units": 16,
-    "steps": 6, "batch_size": 8, "checkpoint_every": 3, "log_every": 1, "warmup_steps": 2,
-    "novel_split": "",  # sixteen scenes a split leave none for it
-}  # fmt: skip
-CAPTIONS = ("a red dog left of a cat", "two birds on the grass", "a man rides a horse", "the moon", "a dog and a moon")
 
 
 @pytest.fixture(autouse=True)

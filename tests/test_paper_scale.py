@@ -2,7 +2,7 @@
 
 import math
 
-from conftest import TINY
+from tiny import TINY
 
 from cliplite_core.model import CLIPLite
 from cliplite_core.profiles import load_profile

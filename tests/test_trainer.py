@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CAPTIONS
+from tiny import CAPTIONS
 from torch import Tensor
 from transformers import set_seed
 

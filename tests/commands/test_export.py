@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
-from conftest import CAPTIONS
 from safetensors.torch import load_file
+from tiny import CAPTIONS
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, set_seed
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import CAPTIONS
+from tiny import CAPTIONS
 from transformers import AutoTokenizer, BertTokenizer
 
 from cliplite_core.config import DataConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import TINY
+from tiny import TINY
 from torch import nn
 
 from cliplite_core.evaluation.budget import MemoryPlan, plan_memory, saved_bytes

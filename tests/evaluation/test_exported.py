@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import CAPTIONS
 from small_root import write_photo
+from tiny import CAPTIONS
 
 from cliplite_core.commands.export import write_torchvision, write_transformers
 from cliplite_core.evaluation.exported import torchvision_difference, transformers_difference
