@@ -92,7 +92,8 @@ def test_the_verdicts_are_replaced_between_their_markers_and_nowhere_else(tmp_pa
     monkeypatch.setattr(readme, "published_directory", lambda profile: tmp_path / profile)
     path = tmp_path / "README.md"
     path.write_text(f"before\n{START}\nold table\n{END}\nafter\n")
-    rows = [report.row("mAP", values, n=9, objective=name) for name, values in (("jsd", [9.0, 9.2]), ("infonce", [5.0, 5.2]))]
+    values = {"jsd": [9.0, 9.2], "infonce": [5.0, 5.2]}
+    rows = [report.row("mAP", of_seeds, n=9, objective=name) for name, of_seeds in values.items()]
     write_text(tmp_path / "scenes" / "metrics" / "transfer_voc.json", json.dumps({"rows": rows}))
     update_readme(path)
     text = path.read_text()
