@@ -24,9 +24,7 @@ def recall_by_length(rows: pd.DataFrame, images: int) -> Figure:
         rows: of one study, from `Experiment.frame`, with `pairs` seen; bands are 95 % intervals over seeds.
         images: of the training split, which makes pairs epochs.
     """
-    figure = _panels(rows.assign(epochs=rows["pairs"] / images), "epochs", (END, BEST, KNOWN))
-    figure.supxlabel("epochs, each training with a complete schedule of its own", fontsize=8)
-    return figure
+    return _panels(rows.assign(epochs=rows["pairs"] / images), "epochs", (END, BEST, KNOWN), "epochs")
 
 
 def recall_by_share(rows: pd.DataFrame) -> Figure:
@@ -35,18 +33,16 @@ def recall_by_share(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of one study, from `Experiment.frame`, with `train_fraction`.
     """
-    figure = _panels(rows.assign(share=100 * rows["train_fraction"]), "share", (END, BEST))
-    figure.supxlabel("share of the training photos (%)", fontsize=8)
-    return figure
+    return _panels(rows.assign(share=100 * rows["train_fraction"]), "share", (END, BEST), "share of the photos (%)")
 
 
-def _panels(rows: pd.DataFrame, x: str, metrics: Sequence[str]) -> Figure:
+def _panels(rows: pd.DataFrame, x: str, metrics: Sequence[str], xlabel: str) -> Figure:
     figure, axes = plt.subplots(1, len(metrics), figsize=(PAGE, 2.7))
     for axis, metric in zip(axes, metrics, strict=True):
         _lines(axis, rows[rows["metric"] == metric], x)
-        axis.set_title(TITLES[metric])
+        axis.set(title=TITLES[metric], xlabel=xlabel)
     axes[1].sharey(axes[0])
-    axes[0].set_ylabel("R@10, mean of both directions (%)")
+    axes[0].set_ylabel("R@10, both directions (%)")
     legend_below(figure, axes[0])
     return figure
 
