@@ -1,5 +1,6 @@
 import pytest
 
+from cliplite_core.evaluation.convergence import BEST
 from cliplite_core.profiles import load_profile
 from cliplite_core.reporting import metrics as report
 from cliplite_core.reporting.claims import (
@@ -95,6 +96,20 @@ def test_the_longest_training_is_the_one_at_convergence(measured):
     )
     line = of(weigh_claims("smoke"), "VOC07")
     assert (line["regime"], line["difference"]) == ("at convergence", "3.0 ± 0.0")
+
+
+def test_stopped_at_its_best_each_objective_has_the_schedule_that_suits_it(measured):
+    values = {
+        ("jsd", 10): [1.0, 1.1],
+        ("jsd", 90): [9.0, 9.1],
+        ("infonce", 10): [8.0, 8.1],
+        ("infonce", 90): [6.0, 6.1],
+    }
+    labels = {"study": "convergence"}
+    rows = [report.row(BEST, v, n=9, objective=o, pairs=p, **labels) for (o, p), v in values.items()]
+    measured("ablations", rows)
+    line = of(weigh_claims("smoke"), "retrieval")
+    assert (line["regime"], line["difference"]) == ("stopped at its best", "1.0 ± 0.0")
 
 
 def test_a_budget_is_compared_with_another_one(measured):
