@@ -36,15 +36,14 @@ publish: .venv/.installed
 test: .venv/.installed lint
 	$(MAKE) results PROFILE=smoke
 	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
-	TQDM_DISABLE=1 $(BIN)/pytest notebooks --nbval-lax --nbval-current-env -n 2 --dist loadfile
+	$(BIN)/python tests/smoke_copies.py .nbval
+	TQDM_DISABLE=1 $(BIN)/pytest .nbval --nbval-lax --nbval-current-env -n 2 --dist loadfile
 
-# For whoever edits a notebook: runs the committed copies on `smoke` and keeps their outputs, as nbval wants them.
+# For whoever edits a notebook: keeps what its checked cells print on `smoke`, for nbval. What readers see is the
+# published run: `make results SEEDS=3 GRID=full`, then `make publish`.
 notebooks: .venv/.installed
 	$(MAKE) results PROFILE=smoke
-	for path in notebooks/[0-9]*.ipynb; do \
-	  TQDM_DISABLE=1 $(BIN)/cliplite notebook "$$(basename "$$path" .ipynb)" || exit 1; \
-	  cp "results/local/smoke/$$path" "$$path"; \
-	done
+	$(BIN)/python tests/smoke_copies.py --keep results/local/smoke/notebooks
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks

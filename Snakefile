@@ -68,7 +68,7 @@ MEASURING = TRAINING + files(
     "cliplite_core/evaluation/*.py", "cliplite_core/data/labelled/*.py", "cliplite_core/data/inventory/needs.py"
 )
 REPORTING = MEASURING + files(
-    "cliplite_core/reporting/**/*.py", "cliplite_core/commands/notebook.py", "data/*.csv", "data/*.json", "data/*.txt",
+    "cliplite_core/reporting/**/*.py", "cliplite_core/commands/notebook.py", "data/*.csv", "data/*.json", "data/claims.toml", "data/*.txt",
     f"data/findings/{BASE.profile}.md",
 )  # fmt: skip
 

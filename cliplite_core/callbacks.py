@@ -91,7 +91,7 @@ class RetrievalCurve:
 
     Attributes:
         at: the steps at which it looks.
-        found: what the last look found, as `gallery_recall` returns it.
+        found: what the last look found, as `recall_of` returns it.
     """
 
     def __init__(self, gallery: Gallery, config: Config, kind: str = "retrieval", times: int = 10) -> None:
@@ -107,11 +107,12 @@ class RetrievalCurve:
         model, pairs = trainer.pretraining.model.eval(), len(self.gallery.images)
         scores = model.critic.cross(*self.gallery.embed(model))  # shape: (pairs, pairs)
         model.train()
+        ranks = gallery_ranks(scores)
         chance = {f"chance R@{k}": min(1.0, k / pairs) for k in CUTOFFS}
         # Of every other query by itself: where to stop is chosen on one half, and the recall there told of the other.
-        halves = {half: gallery_recall(scores, queries) for half, queries in HALVES}
+        halves = {half: recall_of(ranks[:, queries]) for half, queries in HALVES}
         halves = {f"{half} {name}": value for half, found in halves.items() for name, value in found.items()}
-        self.found = gallery_recall(scores)
+        self.found = recall_of(ranks)
         trainer.log(self.kind, **self.found, **chance, **halves, gallery=pairs)
 
 
@@ -161,19 +162,30 @@ class KeepBest:
             ) from error
 
 
-def gallery_recall(scores: Tensor, queries: slice = slice(None)) -> dict[str, float]:
-    """Measure retrieval among pairs: the share of queries with their own answer in the top k.
+def gallery_ranks(scores: Tensor) -> Tensor:
+    """Rank the own answer of each of N images and N captions: 1 = nothing else scores as well.
 
     Args:
-        scores: (N, N), image i with caption j; both directions count alike, and ties count against the query.
-        queries: which of the N images and captions ask; all of them answer.
+        scores: (N, N), image i with caption j; ties count against the query.
+
+    Returns:
+        (2, N) int64 >= 1: of the images among captions, of the captions among images.
+    """
+    return torch.stack([(s >= s.diagonal()[:, None]).sum(dim=1) for s in (scores, scores.T)])
+
+
+def recall_of(ranks: Tensor) -> dict[str, float]:
+    """Return the share of queries with their own answer in the top k; both directions count alike.
+
+    Args:
+        ranks: (2, Q), of the queries asked for.
 
     Returns:
         "R@1", "R@5" and "R@10", in [0, 1]; equal to `evaluation.retrieval_metrics` with one caption per image.
 
     Example:
-        >>> gallery_recall(torch.tensor([[2.0, 1.0], [3.0, 4.0]]))["R@1"]  # of four queries, text 0 finds image 1
+        >>> scores = torch.tensor([[2.0, 1.0], [3.0, 4.0]])
+        >>> recall_of(gallery_ranks(scores))["R@1"]  # of four queries, text 0 finds image 1
         0.75
     """
-    ranks = torch.stack([(s >= s.diagonal()[:, None]).sum(dim=1)[queries] for s in (scores, scores.T)])  # shape: (2, Q)
     return {f"R@{k}": (ranks <= k).double().mean().item() for k in CUTOFFS}

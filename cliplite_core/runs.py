@@ -6,6 +6,7 @@ A finished run is returned as it is, an interrupted one goes on from its last ch
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.images import BrokenImage, MissingImage
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
-from cliplite_core.data.record import expect_mending, keep_what_belongs
+from cliplite_core.data.record import changes, data_record, expect_mending, keep_what_belongs, read_record
 from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import new_tokenizer
 from cliplite_core.frozen import frozen_training
@@ -28,7 +29,7 @@ from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
 from cliplite_core.storage.files import replacing, write_text
 from cliplite_core.storage.memory import peak_memory_gib
-from cliplite_core.storage.places import run_directory
+from cliplite_core.storage.places import published_run_directory, run_directory
 from cliplite_core.storage.weights import load_weights
 from cliplite_core.trainer import CHECKPOINTS, Trainer, on_cpu
 
@@ -56,10 +57,7 @@ def train(config: Config, directory: Path | None = None, settings: str = "", sta
         OSError: a file of the run cannot be written; its last checkpoint is whole.
         NonFiniteLoss: training diverged.
     """
-    if config.data.scenes_train:
-        from cliplite_core.scenes.generate import compose_scenes
-
-        compose_scenes(config)
+    _compose(config)
     directory = directory or run_directory(config)
     directory.mkdir(parents=True, exist_ok=True)
     processes = PartialState(cpu=on_cpu())
@@ -81,9 +79,36 @@ def new_pretraining(config: Config, images: Sequence[CaptionedImage]) -> Pretrai
     return Pretraining(CLIPLite(config, tokenizer))
 
 
+def find_run(config: Config) -> Path:
+    """Return the finished run of a configuration: one's own, else the published one, else the one that is trained now.
+
+    Args:
+        config: the run, complete.
+
+    Returns:
+        The run's directory, as `train` leaves it. A published one counts only if it has seen the data that is here.
+    """
+    published = published_run_directory(config)
+    record = read_record(published)
+    if record is None or (run_directory(config) / "run.json").exists():
+        return train(config)
+    _compose(config)
+    if changed := changes(record, data_record(config)):
+        print(f"note: the published {published.name} has seen other data: {'; '.join(changed)}", file=sys.stderr)
+        return train(config)
+    return published
+
+
 def load_run(config: Config) -> CLIPLite:
-    """Return the trained model of a configuration, in evaluation mode; trains it first if need be."""
-    return CLIPLite.load(train(config) / "model")
+    """Return the trained model of a configuration, in evaluation mode; see `find_run` for where it comes from."""
+    return CLIPLite.load(find_run(config) / "model")
+
+
+def _compose(config: Config) -> None:
+    if config.data.scenes_train:
+        from cliplite_core.scenes.generate import compose_scenes
+
+        compose_scenes(config)
 
 
 def _train(config: Config, directory: Path, processes: PartialState, settings: str, start: Path | None) -> Path:

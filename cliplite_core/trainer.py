@@ -62,6 +62,7 @@ class Trainer:
         self.directory, self.callbacks = directory, callbacks
         self.step, self.resumed_from, self.stopped = 0, 0, False
         pretraining.to(self.accelerator.device, memory_format=torch.channels_last)
+        self.learned = [parameter for parameter in pretraining.parameters() if parameter.requires_grad]
         self.module = self.accelerator.prepare(pretraining)
         self.optimizer = build_optimizer(pretraining, config.optim)
         self.schedule = get_cosine_schedule_with_warmup(self.optimizer, config.optim.warmup_steps, self.config.steps)
@@ -86,12 +87,13 @@ class Trainer:
             self._notify()
         logged_at, logged_step = time.perf_counter(), self.step
         while self.step < steps and not self.stopped:
-            metrics = self._train_step(next(batches))
+            output = self._train_step(next(batches))
             self.step += 1
             bar.update()
             if self.step % self.config.log_every == 0 or self.step == steps:
                 now = time.perf_counter()
                 rate = (self.step - logged_step) * size / (now - logged_at)
+                metrics = {name: value.mean().item() for name, value in output.items()}
                 self.log("train", **metrics, samples=self.step * size, images_per_second=rate)
                 bar.set_postfix(bound=f"{metrics['bound']:.3f}", refresh=False)
                 logged_at, logged_step = now, self.step
@@ -101,25 +103,32 @@ class Trainer:
         bar.close()
         self.module.eval()
 
-    def _train_step(self, batch: Batch) -> dict[str, float]:
+    def _train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Take one step; return as tensors what is logged of some steps: to read a number takes time."""
         device = self.accelerator.device
-        # Dropout and prior noise follow from (seed, step, process): a resume needs no generator state.
-        torch.manual_seed(
-            int(SeedSequence([self.config.seed, self.step, self.accelerator.process_index]).generate_state(1)[0])
-        )
+        self._seed_step()
         layout = torch.channels_last if batch[0].ndim == 4 else torch.preserve_format  # frozen encoders: (B, D)
         images = batch[0].to(device, non_blocking=True, memory_format=layout)
         output = self.module(images, {name: ids.to(device, non_blocking=True) for name, ids in batch[1].items()})
         self._require_finite("loss", output["loss"])
         self.accelerator.backward(output["loss"])
-        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        norm = self.accelerator.clip_grad_norm_(self.learned, self.clip_norm)
         self._require_finite("gradient norm", norm)
-        rate = self.schedule.get_last_lr()[0]
+        rate = torch.tensor(self.schedule.get_last_lr()[0], dtype=torch.float64)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        means = {name: value.mean().item() for name, value in output.items()}
-        return {**means, "gradient_norm": norm.item(), "learning_rate": rate}
+        return {**output, "gradient_norm": norm, "learning_rate": rate}
+
+    def _seed_step(self) -> None:
+        """Let dropout and prior noise follow from (seed, step, process): a resume needs no generator state."""
+        entropy = SeedSequence([self.config.seed, self.step, self.accelerator.process_index])
+        seed = int(entropy.generate_state(1)[0])
+        if self.accelerator.device.type == "cpu":
+            # `torch.manual_seed` also prepares each kind of GPU, with a stack trace: longer than a small critic's step.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     def _require_finite(self, what: str, value: Tensor) -> None:
         if math.isfinite(value.item()):

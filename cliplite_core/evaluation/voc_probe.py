@@ -64,11 +64,13 @@ def voc_linear_classification(
     costs: Sequence[float] = COSTS,
     seed: int = 0,
     n_jobs: int = 1,
+    fit_difficult: bool = True,
 ) -> dict:
     """Train one-vs-rest SVMs on L2-normalised features and score each class by average precision.
 
-    For each class, images labelled 0 ("difficult") are left out; the cost is the one of best mean average
-    precision over 3 stratified folds (the smaller one on a tie); the SVM is then fitted on all of trainval.
+    For each class the cost is the one of best mean average precision over 3 stratified folds (the smaller one on a
+    tie); the SVM is then fitted on all of trainval. Images in which all objects of the class are difficult (label 0)
+    are fitted as negatives and left out of the test, as in the released code (`voc_clf.py`) and in VirTex.
 
     Args:
         train_features: pooled backbone features of trainval, shape (N, D).
@@ -79,6 +81,7 @@ def voc_linear_classification(
         costs: candidate costs C of the SVM.
         seed: of the dual solver, which visits images in random order.
         n_jobs: classes fitted at once, each in its own process.
+        fit_difficult: False = leave difficult images out of the fit, too.
 
     Returns:
         `map` in [0, 1], `ap` (C,), `costs` (C,) chosen; `chance` (C,), the prevalence of each class in the
@@ -93,6 +96,8 @@ def voc_linear_classification(
     names = range(train_labels.shape[1]) if class_names is None else class_names
     _check("train", train_features, train_labels, names, at_least=FOLDS)
     _check("test", test_features, test_labels, names, at_least=1)
+    if fit_difficult:
+        train_labels = np.where(train_labels == 0, -1, train_labels)
     train, test = (normalize(np.asarray(x, dtype=np.float64)) for x in (train_features, test_features))
     results = Parallel(n_jobs=n_jobs)(
         delayed(_one_class)(train, train_labels[:, c], test, test_labels[:, c], costs, seed) for c in range(len(names))

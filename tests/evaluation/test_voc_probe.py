@@ -29,7 +29,7 @@ def protocol_by_hand(train: np.ndarray, train_labels: np.ndarray, test: np.ndarr
     """Returns average precision and cost of one class, step by step as the paper has it."""
     train = train / np.sqrt((train**2).sum(axis=1, keepdims=True))
     test = test / np.sqrt((test**2).sum(axis=1, keepdims=True))
-    train, train_labels = train[train_labels != 0], train_labels[train_labels != 0]
+    train_labels = np.where(train_labels == 1, 1, -1)
     test, test_labels = test[test_labels != 0], test_labels[test_labels != 0]
 
     def svm(cost: float) -> LinearSVC:
@@ -83,9 +83,13 @@ def test_average_precision_is_the_mean_precision_at_the_positives():
     assert average_precision_score(labels, scores) == pytest.approx(average_precision_by_loop(labels, scores))
 
 
-def test_difficult_images_matter_to_no_fit_and_no_score_of_their_class():
+def test_difficult_images_are_scored_for_no_class_and_fitted_as_negatives_unless_left_out():
     train, train_labels, test, test_labels = voc_like(0, classes=1)
-    result = voc_linear_classification(train, train_labels, test, test_labels)
+    fitted = voc_linear_classification(train, train_labels, test, test_labels)
+    negatives = np.where(train_labels == 1, 1, -1)
+    assert fitted["ap"] == voc_linear_classification(train, negatives, test, test_labels)["ap"]
+    result = voc_linear_classification(train, train_labels, test, test_labels, fit_difficult=False)
+    assert result["ap"] != fitted["ap"]
     known, scored = train_labels[:, 0] != 0, test_labels[:, 0] != 0
     without = voc_linear_classification(train[known], train_labels[known], test[scored], test_labels[scored])
     assert result["ap"] == pytest.approx(without["ap"])
@@ -112,7 +116,7 @@ def test_more_features_than_images_takes_the_dual_solver_which_is_as_random_as_i
     train, train_labels, test, test_labels = voc_like(0, classes=1, train=100, test=3000)
     wide = np.random.default_rng(0).normal(size=(12, 150))
     inputs = (train @ wide, train_labels, test @ wide, test_labels)
-    first, second, other = (voc_linear_classification(*inputs, costs=(10.0,), seed=seed)["ap"] for seed in (3, 3, 4))
+    first, second, other = (voc_linear_classification(*inputs, costs=(100.0,), seed=seed)["ap"] for seed in (3, 3, 4))
     assert np.array_equal(first, second)
     assert not np.array_equal(first, other)
     assert first == pytest.approx(other, abs=0.01)
