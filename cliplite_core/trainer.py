@@ -45,6 +45,7 @@ class Trainer:
     Attributes:
         step: optimiser steps taken so far.
         resumed_from: the step of the checkpoint this process went on from, 0 for a fresh start.
+        stopped: a callback sets it to end the training after this step.
         accelerator: device, precision and processes.
     """
 
@@ -59,7 +60,7 @@ class Trainer:
         self.accelerator = Accelerator(cpu=on_cpu(), mixed_precision=mixed_precision(config.train.precision))
         self.pretraining, self.batches, self.config = pretraining, batches, config.train
         self.directory, self.callbacks = directory, callbacks
-        self.step = self.resumed_from = 0
+        self.step, self.resumed_from, self.stopped = 0, 0, False
         pretraining.to(self.accelerator.device, memory_format=torch.channels_last)
         self.learned = [parameter for parameter in pretraining.parameters() if parameter.requires_grad]
         self.module = self.accelerator.prepare(pretraining)
@@ -68,7 +69,7 @@ class Trainer:
         self.clip_norm = config.optim.clip_norm or math.inf
 
     def fit(self) -> None:
-        """Run from the last checkpoint, or from the start, to the last step.
+        """Run from the last checkpoint, or from the start, to the last step or until a callback stops it.
 
         Raises:
             NonFiniteLoss: the loss is not a finite number; the weights before that step are in `diverged.pt`.
@@ -85,7 +86,7 @@ class Trainer:
         if self.step == 0:
             self._notify()
         logged_at, logged_step = time.perf_counter(), self.step
-        while self.step < steps:
+        while self.step < steps and not self.stopped:
             output = self._train_step(next(batches))
             self.step += 1
             bar.update()
@@ -97,7 +98,7 @@ class Trainer:
                 bar.set_postfix(bound=f"{metrics['bound']:.3f}", refresh=False)
                 logged_at, logged_step = now, self.step
             self._notify()
-            if self.step % self.config.checkpoint_every == 0 and self.step < steps:
+            if self.step % self.config.checkpoint_every == 0 and self.step < steps and not self.stopped:
                 self._save("state.pt")
         bar.close()
         self.module.eval()
@@ -200,6 +201,11 @@ class Trainer:
 def on_cpu() -> bool:
     """Whether to compute on CPUs; unless told so, accelerate takes each of several CPU processes for the only one."""
     return not torch.accelerator.is_available()
+
+
+def training_device() -> torch.device:
+    """Return the device that a single process trains on."""
+    return torch.device("cpu") if on_cpu() else torch.accelerator.current_accelerator()
 
 
 def mixed_precision(precision: str) -> str:

@@ -10,6 +10,8 @@ from typing import NoReturn
 from cliplite_core import __version__
 
 VERBS = {
+    "fit": "fit a model to pairs of your own: captions and a folder of images",
+    "evaluate": "measure a model on given pairs, without training",
     "results": "make every table and figure of a profile",
     "train": "pretrain one model",
     "notebook": "run a numbered notebook headlessly",

@@ -61,7 +61,7 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
     if data.format == "karpathy":
         items = read_karpathy(captions, images, split)
     else:
-        items = _READERS[data.format](captions, images)
+        items = READERS[data.format](captions, images)
         if data.split_file:
             items = keep_listed(items, folder / _named(data.split_file, split), captions)
         elif "{split}" not in data.captions:
@@ -98,7 +98,7 @@ def read_people(config: Config) -> list[CaptionedImage]:
     return items
 
 
-_READERS = {"coco": read_coco_captions, "csv": read_caption_table, "tokens": read_caption_tokens}
+READERS = {"coco": read_coco_captions, "csv": read_caption_table, "tokens": read_caption_tokens}
 
 
 def _named(pattern: str, split: str) -> str:
@@ -106,12 +106,23 @@ def _named(pattern: str, split: str) -> str:
 
 
 def _hashed_split(items: list[CaptionedImage], split: str, data: DataConfig) -> list[CaptionedImage]:
-    """Split images by a hash of their names: adding images never moves others between splits."""
+    """Split images by a hash of their names: at fixed shares, adding images never moves others between splits."""
     names = (data.train_split, data.val_split, data.test_split)
     if split not in names:
         raise ValueError(f"split {split!r}: expected one of {', '.join(dict.fromkeys(names))}")
-    percentiles = ((item, zlib.crc32(item.name.encode()) % 100) for item in items)
-    return [item for item, at in percentiles if split == names[0 if at < 90 else 1 if at < 95 else 2]]
+    digests = [zlib.crc32(item.name.encode()) for item in items]
+    if not data.val_images and not data.test_images:
+        part = np.searchsorted([90, 95], np.array(digests) % 100, side="right")  # 0, 1 or 2
+    else:
+        val, test = (count or len(items) // 20 for count in (data.val_images, data.test_images))
+        if val + test >= len(items):
+            raise ValueError(
+                f"val_images, test_images: found {val:,} + {test:,}, expected fewer than all {len(items):,} images"
+            )
+        order = np.argsort(digests, kind="stable")  # those added later push few others over a border
+        part = np.zeros(len(items), dtype=int)
+        part[order[-val - test : -test]], part[order[-test:]] = 1, 2
+    return [item for item, at in zip(items, part, strict=True) if split == names[at]]
 
 
 def _needed(config: Config, folder: Path) -> list[Path]:

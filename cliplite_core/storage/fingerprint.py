@@ -48,3 +48,9 @@ def fingerprint_files(paths: Sequence[Path]) -> str:
         if position % stride == 0:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a whole file, however large, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

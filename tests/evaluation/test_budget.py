@@ -7,7 +7,7 @@ import torch
 from tiny import TINY
 from torch import nn
 
-from cliplite_core.evaluation.budget import MemoryPlan, plan_memory, saved_bytes
+from cliplite_core.evaluation.budget import MemoryPlan, flops_per_pair, plan, plan_memory, saved_bytes, sustained_tflops
 from cliplite_core.model import CLIPLite
 from cliplite_core.profiles import load_profile
 
@@ -69,3 +69,16 @@ def test_the_papers_network_needs_what_is_known_of_it():
     plan = plan_memory(config(image_arch="resnet50", image_width=64, image_stem="imagenet", image_size=224))
     assert 70e6 < plan.pair_image < 110e6
     assert plan.parameters == pytest.approx(23.5e6, rel=0.05)
+
+
+def test_without_a_device_the_plan_measures_this_machine_and_says_so():
+    text = plan(config(), seeds=1, tflops=None)
+    assert "on this machine, which sustained" in text and "100 TFLOP/s" not in text
+    assert 1e-6 < sustained_tflops(config()) < 1e4
+
+
+def test_frozen_encoders_cost_no_step_anything():
+    linear = flops_per_pair(config(frozen=True, image_prior=False))
+    widths = 3 * 2 * 16 * (64 + 16 + 64) + 3 * 2 * 16 * (16 + 16 + 16)  # the critic's layers, forward and backward
+    assert linear <= widths < flops_per_pair(config(image_prior=False))
+    assert "both frozen" in plan(config(frozen=True), seeds=1, tflops=1.0)

@@ -167,7 +167,7 @@ def test_a_list_that_names_files_elsewhere_is_refused(tmp_path, monkeypatch):
     (tmp_path / "data/own/images").mkdir(parents=True)
     write_photo(tmp_path / "secret.jpg", (32, 32), 0)
     (tmp_path / "data/own/captions.csv").write_text("image,caption\n../../../secret.jpg,a cat\n")
-    with pytest.raises(ValueError, match="outside the data root"):
+    with pytest.raises(ValueError, match="leads out of the image folder"):
         prepare(load_profile("own"), tmp_path / "out")
 
 
