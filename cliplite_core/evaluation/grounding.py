@@ -145,7 +145,8 @@ def grad_cam(model: nn.Module, images: Tensor, texts: list[str]) -> Tensor:
             text_features = model.text_features(texts)
         with torch.enable_grad():
             feature_map = feature_map.float().requires_grad_()
-            scores = model.critic(model.image_encoder.pool(feature_map), text_features)  # shape: (B,)
+            pooled = model.image_features(model.image_encoder.pool(feature_map))  # standardised, where it is frozen
+            scores = model.critic(pooled, text_features)  # shape: (B,)
             (gradient,) = torch.autograd.grad(scores.sum(), feature_map)
     weights = gradient.mean((2, 3), keepdim=True)  # shape: (B, C, 1, 1)
     heat = F.relu((weights * feature_map.detach()).sum(1))  # shape: (B, h, w)

@@ -4,6 +4,7 @@ import torch
 from captum.attr import LayerGradCam
 from PIL import Image
 from pycocotools import mask as coco_mask
+from tiny import TINY
 from torch import nn
 
 from cliplite_core.critic import DotCritic
@@ -27,6 +28,7 @@ from cliplite_core.evaluation.grounding import (
     upsample,
 )
 from cliplite_core.model import CLIPLite
+from cliplite_core.profiles import load_profile
 
 
 class Encoder(nn.Module):
@@ -66,6 +68,9 @@ class Model(nn.Module):
     def text_features(self, texts):
         return torch.tensor([[len(text), text.count("a"), text.count("e"), 1.0] for text in texts])
 
+    def image_features(self, features):
+        return features
+
     def preprocess(self, image):
         self.seen.append(image.size)
         pixels = np.asarray(image.resize((16, 16)), dtype=np.float32) / 255
@@ -95,6 +100,20 @@ def test_grad_cam_agrees_with_captum(model):
     )[:, 0]
     assert (oracle.amax((1, 2)) > 0).sum() >= 3  # else both would be zero and agree about nothing
     torch.testing.assert_close(heat * oracle.amax((1, 2), keepdim=True), oracle.detach())
+
+
+def test_grad_cam_sees_frozen_features_as_the_critic_does(tokenizer):
+    """Without the standardisation that the critic learned on, the heat would be that of another score."""
+    torch.manual_seed(0)
+    frozen = CLIPLite(load_profile("smoke", **TINY, frozen=True), tokenizer).eval()
+    frozen.standardize["image"].measure(3 + 2 * torch.randn(50, frozen.image_encoder.dim))
+    images = torch.randn(4, 3, 64, 64)
+    blocks = [part for part in frozen.image_encoder.modules() if type(part).__name__ == "BasicBlock"]
+    scored = type("Scored", (nn.Module,), {"forward": lambda self, images: frozen.score(images, TEXTS[:4])})()
+    oracle = LayerGradCam(scored, blocks[-1]).attribute(images, relu_attributions=True)[:, 0]
+    heat = grad_cam(frozen, images, TEXTS[:4])
+    assert (oracle.amax((1, 2)) > 0).any()
+    torch.testing.assert_close(heat * oracle.amax((1, 2), keepdim=True), oracle.detach(), atol=1e-6, rtol=1e-4)
 
 
 def test_grad_cam_agrees_with_captum_on_the_real_model():
