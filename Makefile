@@ -4,6 +4,7 @@ PROFILE ?= scenes
 SEEDS   ?= 1
 GRID    ?= quick
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
+EXTRAS  ?= test
 BIN      = .venv/bin
 # What a user gives reaches a shell as a variable of its environment, never as a part of the command.
 export PROFILE SEEDS GRID CORES
@@ -14,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations pretrained publish test lab lint notebooks clean
+.PHONY: results ablations pretrained publish test demo lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -45,6 +46,12 @@ notebooks: .venv/.installed
 	$(MAKE) results PROFILE=smoke
 	$(BIN)/python tests/smoke_copies.py --keep results/local/smoke/notebooks
 
+# The page of notebook 11 on the pictures and the model of a profile; `cliplite demo MODEL images=FOLDER` on your own.
+demo: .venv/.installed
+	$(BIN)/python -c "import voila" 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo]"
+	$(BIN)/cliplite demo "$$PROFILE"
+
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks
 
@@ -58,5 +65,5 @@ clean:
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@

@@ -21,6 +21,7 @@ VERBS = {
     "index": "embed the images of a folder, so that they can be searched",
     "search": "find images by words, or by another image",
     "name": "name an image by one of several words (zero-shot)",
+    "demo": "serve a page to try a model on, with one's own pictures",
     "export": "write a trained encoder as torchvision, Detectron2 or transformers load it",
     "photos": "take photographs out of a profile's results",
     "publish": "make one's own results of a profile the published ones",

@@ -37,7 +37,7 @@ def contact_sheet(found: Sequence[tuple[Path, float]], title: str) -> Figure:
         axis.axis("off")
     for axis, (path, cosine) in zip(axes, found, strict=False):
         picture(axis, path)
-        axis.set_title(f"{cosine:.2f}  {shorten(path.name, 18, placeholder='…')}", fontsize=6.5, parse_math=False)
+        axis.set_title(f"{cosine:.2f}  {_short(path.name)}", fontsize=6.5, parse_math=False)
     return figure
 
 
@@ -50,3 +50,7 @@ def write_sheet(path: Path, found: Sequence[tuple[Path, float]], title: str) -> 
     """
     with replacing(path) as temporary:
         contact_sheet(found, title).savefig(temporary, format=path.suffix[1:].lower(), dpi=200)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:9]}…{name[-10:]}"
