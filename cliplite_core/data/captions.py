@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cliplite_core.data.schema import COCO_CAPTIONS, expect_one_each, fitting
+
+EMPTY, UNLISTED = "empty captions", "captions of images that are not listed"
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,13 @@ class CaptionedImage:
         return self.image_id if isinstance(self.image_id, str) else self.path.name
 
 
-def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
+def read_coco_captions(annotations: Path, images: Path, left_out: Counter[str] | None = None) -> list[CaptionedImage]:
     """Read a COCO captions file (`captions_train2017.json`, `captions_val2014.json`, or one's own in that form).
 
     Args:
         annotations: the JSON file with the lists `images` and `annotations`.
         images: the folder that `file_name` is relative to.
+        left_out: counts what is left out, by its kind. None = nobody asks.
 
     Returns:
         Images with at least one non-empty caption, in the order of the file's image list; entries of the same file
@@ -44,50 +49,59 @@ def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: not JSON, or a list or key is missing; the message names it.
+        ValueError: not JSON, a key is missing or of another type, or two images have one id; the message names it.
     """
     content = read_json(annotations, "a COCO captions JSON file")
+    content = fitting(content, COCO_CAPTIONS, annotations, "COCO captions file")
+    expect_one_each(content["images"], annotations, "images", value="file_name")
+    left_out = Counter() if left_out is None else left_out
     captions: dict[str, list[str]] = defaultdict(list)
     first_id: dict[str, int | str] = {}
-    try:
-        names = {image["id"]: image["file_name"] for image in content["images"]}
-        for image_id, name in names.items():
-            first_id.setdefault(name, image_id)
-        for entry in content["annotations"]:
-            if entry["caption"].strip() and entry["image_id"] in names:
-                captions[names[entry["image_id"]]].append(entry["caption"].strip())
-        return [
-            CaptionedImage(images / name, tuple(captions[name]), image_id)
-            for name, image_id in first_id.items()
-            if captions.get(name)
-        ]
-    except KeyError as error:
-        raise ValueError(f"{annotations}: no COCO captions file, {error} is missing") from error
-    except (AttributeError, TypeError) as error:
-        raise ValueError(f"{annotations}: no COCO captions file: {error}") from error
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    for image_id, name in names.items():
+        first_id.setdefault(name, image_id)
+    for entry in content["annotations"]:
+        if entry["image_id"] not in names:
+            left_out[UNLISTED] += 1
+        elif not entry["caption"].strip():
+            left_out[EMPTY] += 1
+        else:
+            captions[names[entry["image_id"]]].append(entry["caption"].strip())
+    return [
+        CaptionedImage(images / name, tuple(captions[name]), image_id)
+        for name, image_id in first_id.items()
+        if name in captions
+    ]
 
 
-def read_caption_table(table: Path, images: Path, split_file: Path | None = None) -> list[CaptionedImage]:
+def read_caption_table(
+    table: Path, images: Path, split_file: Path | None = None, left_out: Counter[str] | None = None
+) -> list[CaptionedImage]:
     """Read a table of captions with the columns `image,caption`, as Kaggle distributes Flickr8k; one row a caption.
 
     Args:
         table: CSV with a header; quoted captions may contain commas.
         images: the folder that the column `image` is relative to.
         split_file: one image name a line; only these are kept. None = all.
+        left_out: counts what is left out, by its kind. None = nobody asks.
 
     Returns:
         Images in the order of their first row, or of the split file.
 
     Raises:
         FileNotFoundError: the table or the split file does not exist.
-        ValueError: the header lacks a column, a row is broken, or the split names images without captions.
+        ValueError: the header lacks a column or has one twice, a row is broken, or the split names images without
+            captions.
     """
+    left_out = Counter() if left_out is None else left_out
     captions: dict[str, list[str]] = defaultdict(list)
     for name, caption in _table_rows(table):
         if caption.strip() and not name.strip():
             raise ValueError(f"{table}: no image name beside the caption {caption!r}")
         if caption.strip():
             captions[name].append(caption.strip())
+        else:
+            left_out[EMPTY] += 1
     items = [CaptionedImage(images / name, tuple(texts), name) for name, texts in captions.items()]
     return items if split_file is None else keep_listed(items, split_file, table)
 
@@ -102,6 +116,10 @@ def _table_rows(table: Path) -> Iterator[tuple[str, str]]:
             if not {"image", "caption"} <= set(header):
                 found = f"the columns {', '.join(header)}" if header else "nothing"
                 raise ValueError(f"{table}: found {found}, expected image,caption in the first line")
+            if twice := [name for name in ("image", "caption") if header.count(name) > 1]:
+                raise ValueError(
+                    f"{table}: found {header.count(twice[0])} columns {twice[0]}, expected one of that name"
+                )
             image, caption = header.index("image"), header.index("caption")
             line = reader.line_num + 1
             for row in reader:
@@ -114,6 +132,11 @@ def _table_rows(table: Path) -> Iterator[tuple[str, str]]:
                     yield row[image], row[caption]
                 line = reader.line_num + 1
         except csv.Error as error:
+            if "field limit" in str(error):
+                raise ValueError(
+                    f"{table}: the row that begins in line {line} has a field of more than {csv.field_size_limit():,} "
+                    "letters, expected a caption; shorten it, or close the quote that it begins with"
+                ) from error
             raise ValueError(
                 f"{table}: broken row: the one that begins in line {line}: {error}; quotes around a caption come in "
                 "pairs, one inside it is written twice"
@@ -155,8 +178,9 @@ def read_json(path: Path, what: str) -> Any:
     must_exist(path, what)
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not complete JSON ({error}); fetch the file again") from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a plain ValueError
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{path}: not complete JSON ({reason}); fetch the file again") from None
 
 
 def read_lines(path: Path) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
-from cliplite_core.data.captions import CaptionedImage, must_exist, read_lines
+from cliplite_core.data.captions import EMPTY, CaptionedImage, must_exist, read_lines
 
 _TOKEN = re.compile(r"(?P<image>[^\t]+)#\d+\t(?P<caption>.*)")
 # Kaggle's table of Flickr30k parts its columns by "| ", but for one row: "2199200615.jpg| 4   A dog runs across …".
@@ -16,7 +16,7 @@ _HEADER = re.compile(r"image_name\s*\|\s*comment_number\s*\|\s*comment\s*")
 _NO_IMAGE = re.compile(r".*\.jpg\.\d+")
 
 
-def read_caption_tokens(tokens: Path, images: Path) -> list[CaptionedImage]:
+def read_caption_tokens(tokens: Path, images: Path, left_out: Counter[str] | None = None) -> list[CaptionedImage]:
     """Read `Flickr8k.token.txt`, `results_20130124.token` (Flickr30k), or Flickr30k's `results.csv` from Kaggle.
 
     A line of the first two is `NAME#NUMBER<TAB>CAPTION`; the third has the header
@@ -25,6 +25,7 @@ def read_caption_tokens(tokens: Path, images: Path) -> list[CaptionedImage]:
     Args:
         tokens: the file.
         images: the image folder.
+        left_out: counts what is left out, by its kind. None = nobody asks.
 
     Returns:
         Images with at least one non-empty caption, in the order of their first line. Names that end in ".jpg.1" have
@@ -39,10 +40,15 @@ def read_caption_tokens(tokens: Path, images: Path) -> list[CaptionedImage]:
     with_header = _HEADER.fullmatch(lines[0]) is not None
     pattern, form = (_PIPE, "NAME| NUMBER| CAPTION") if with_header else (_TOKEN, "NAME#NUMBER<TAB>CAPTION")
     captions: dict[str, list[str]] = defaultdict(list)
+    left_out = Counter() if left_out is None else left_out
     for number, line in enumerate(lines[with_header:], start=1 + with_header):
         row = pattern.fullmatch(line)
         if row is None and line.strip():
             raise ValueError(f"{tokens}: line {number}: found {line[:60]!r}, expected {form}")
-        if row is not None and row["caption"].strip() and not _NO_IMAGE.fullmatch(row["image"]):
+        if row is None or _NO_IMAGE.fullmatch(row["image"]):
+            continue
+        if row["caption"].strip():
             captions[row["image"]].append(row["caption"].strip())
+        else:
+            left_out[EMPTY] += 1
     return [CaptionedImage(images / name, tuple(texts), name) for name, texts in captions.items()]

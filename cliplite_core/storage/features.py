@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from tqdm.auto import tqdm
 
-from cliplite_core.storage.files import write_text, writing
+from cliplite_core.storage.files import move, write_text, writing
+from cliplite_core.storage.locks import alone
 
 
 def cached_rows(
@@ -34,11 +33,12 @@ def cached_rows(
     """
     partial, progress = path.with_suffix(".partial.npy"), path.with_suffix(".progress.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # trainings side by side want the same features
+    # Trainings side by side want the same features.
+    with alone(path.with_suffix(".lock"), f"another process computes {path.name}; waiting for it to end"):
         if not path.exists():
             with writing(path):
                 _fill(partial, progress, count, compute, label, chunk)
-                os.replace(partial, path)
+                move(partial, path)
                 progress.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
 
@@ -46,8 +46,7 @@ def cached_rows(
 def _fill(
     partial: Path, progress: Path, count: int, compute: Callable[[slice], np.ndarray], label: str, chunk: int
 ) -> None:
-    done = json.loads(progress.read_text(encoding="utf-8"))["rows"] if progress.exists() and partial.exists() else 0
-    rows = np.lib.format.open_memmap(partial, mode="r+") if done else None
+    done, rows = _begun(partial, progress, count)
     with tqdm(total=count, initial=done, desc=label, unit="row") as bar:
         for start in range(done, count, chunk):
             found = compute(slice(start, min(start + chunk, count)))
@@ -59,3 +58,13 @@ def _fill(
                 rows.flush()
                 write_text(progress, json.dumps({"rows": start + len(found)}))
     rows.flush()
+
+
+def _begun(partial: Path, progress: Path, count: int) -> tuple[int, np.ndarray | None]:
+    """How many rows a former attempt finished, and its array; none where a power cut broke either file."""
+    try:
+        done = json.loads(progress.read_text(encoding="utf-8"))["rows"]
+        rows = np.lib.format.open_memmap(partial, mode="r+")
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, None
+    return (done, rows) if isinstance(done, int) and 0 < done <= len(rows) == count else (0, None)
