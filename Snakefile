@@ -1,5 +1,6 @@
 # The artefact graph: data -> trained models -> one rule for every notebook -> results/PROFILE.
 # `make results` calls it; on a cluster: snakemake --executor slurm --jobs 9 --config profile=coco seeds=3
+import os
 import re
 import sys
 
@@ -11,6 +12,11 @@ from cliplite_core.data.inventory.needs import NEEDED, available, missing_data
 from cliplite_core.evaluation.studies import ablation_runs, has_ablations
 from cliplite_core.profiles import load_profile
 from cliplite_core.storage.places import results_directory, run_directory
+from cliplite_core.storage.watch import STARTER, end_with_starter
+
+# What this process starts ends with it, and it with `cliplite results`: a kill of one leaves nothing running.
+end_with_starter()
+os.environ[STARTER] = str(os.getpid())
 
 try:
     unknown = dict(config)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 
 from cliplite_core.commands.parser import parse
+
+STARTER = "CLIPLITE_STARTED_BY"  # as `storage.watch` has it, which costs an import
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,9 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a file name that the terminal cannot show must not end a scan
+    if STARTER in os.environ:
+        from cliplite_core.storage.watch import end_with_starter
+
+        end_with_starter()
     try:
         options = parse(sys.argv[1:] if arguments is None else list(arguments))
-        status = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _one_line
+            status = options.run(options)
         sys.stdout.flush()  # here, where a closed pipe is caught
         return status
     except BrokenPipeError:
@@ -40,11 +49,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error: a worker was killed, perhaps for its memory; give fewer --workers", file=sys.stderr)
     except (OSError, ValueError) as error:  # ConfigError and ParameterError are ValueErrors
         print(f"error: {error}", file=sys.stderr)
+    except MemoryError as error:
+        print(f"error: {_no_memory(error)}", file=sys.stderr)
     except RuntimeError as error:
+        if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+            print(f"error: {_no_memory(error)}", file=sys.stderr)
+            return 2
         if not type(error).__module__.startswith("cliplite_core"):  # torch's own are bugs: show where
             raise
         print(f"error: {error}", file=sys.stderr)
     return 2
+
+
+def _no_memory(error: Exception) -> str:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"memory ran out ({reason:.150}); lower batch_size, image_size, image_width or text_hidden, or free some"
+
+
+def _one_line(message: Warning | str, category: type, filename: str, lineno: int, *_: object) -> None:
+    """Show a warning in one line, without the line of code that raised it."""
+    text = " ".join(str(message).split())
+    where = "" if os.path.dirname(__file__) in filename else f" ({category.__name__}, {filename}:{lineno})"
+    print(f"note: {text}{where}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -6,20 +6,20 @@ A finished run is returned as it is, an interrupted one goes on from its last ch
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from filelock import FileLock
-from transformers import set_seed
+from transformers import PreTrainedTokenizerFast, set_seed
 
 from cliplite_core.callbacks import BEST, Gallery, KeepBest, RetrievalCurve, ScoreSnapshots
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.images import BrokenImage, MissingImage
+from cliplite_core.data.left_out import left_out
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
 from cliplite_core.data.record import changes, data_record, expect_mending, keep_what_belongs, read_record
 from cliplite_core.data.splits import read_split
@@ -28,7 +28,9 @@ from cliplite_core.frozen import frozen_training
 from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
 from cliplite_core.storage.files import replacing, write_text
-from cliplite_core.storage.memory import peak_memory_gib
+from cliplite_core.storage.locks import alone
+from cliplite_core.storage.memory import machine_memory_gib, peak_memory_gib
+from cliplite_core.storage.notes import note
 from cliplite_core.storage.places import published_run_directory, run_directory
 from cliplite_core.storage.weights import load_weights
 from cliplite_core.trainer import CHECKPOINTS, Trainer, on_cpu
@@ -59,11 +61,12 @@ def train(config: Config, directory: Path | None = None, settings: str = "", sta
     """
     _compose(config)
     directory = directory or run_directory(config)
-    directory.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # a read-only disk may hold the finished run
+        directory.mkdir(parents=True, exist_ok=True)
     processes = PartialState(cpu=on_cpu())
     if processes.num_processes > 1:  # one process group, one run: the others would wait for the lock for ever
         return _train(config, directory, processes, settings, start)
-    with FileLock(directory / "lock"):  # a second process that wants the same run waits for it
+    with alone(directory / "lock", f"another process trains {directory.name}; waiting for it to end"):
         return _train(config, directory, processes, settings, start)
 
 
@@ -73,10 +76,41 @@ def new_pretraining(config: Config, images: Sequence[CaptionedImage]) -> Pretrai
     Args:
         config: the run; its seed decides the weights.
         images: the training split, whose captions the tokenizer learns from, where the config names no ready one.
+
+    Raises:
+        ValueError: as `new_tokenizer`, and as `expect_memory`.
     """
     tokenizer = new_tokenizer(config.data, [caption for image in images for caption in image.captions])
+    expect_memory(config, tokenizer)
     set_seed(config.train.seed)
     return Pretraining(CLIPLite(config, tokenizer))
+
+
+def expect_memory(config: Config, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Check that a machine of this size can hold a run built from scratch, before anything is allocated.
+
+    Counted is what is there at the least: weights, gradients, one state of the optimiser, a batch of images and the
+    first layer's output, in float32.
+
+    Raises:
+        ValueError: it cannot; the message names the field behind the largest part.
+    """
+    if config.model.image_weights or config.model.text_weights:
+        return  # their sizes are those of files that are there
+    with torch.device("meta"):  # shapes without memory
+        model = CLIPLite(config, tokenizer)
+    side, width, pairs = config.data.image_size, config.model.image_width, config.train.batch_size
+    parts = {"image_width": model.image_encoder, "text_hidden": model.text_encoder, "units": model.critic}
+    numbers = {name: 3 * sum(value.numel() for value in part.parameters()) for name, part in parts.items()}
+    numbers["image_size"] = pairs * (3 * side**2 + width * (side // 2) ** 2)
+    needed, there = sum(numbers.values()) * 4 / 2**30, machine_memory_gib()
+    if needed > there and not torch.accelerator.is_available():
+        name = max(numbers, key=numbers.__getitem__)
+        value = getattr(config.data if name == "image_size" else config.model, name)
+        raise ValueError(
+            f"{name}: got {value}, with which this run takes more than {needed:,.0f} GiB of memory, expected less than "
+            f"the {there:,.0f} GiB there are; lower it, or batch_size = {pairs}"
+        )
 
 
 def find_run(config: Config) -> Path:
@@ -94,7 +128,7 @@ def find_run(config: Config) -> Path:
         return train(config)
     _compose(config)
     if changed := changes(record, data_record(config)):
-        print(f"note: the published {published.name} has seen other data: {'; '.join(changed)}", file=sys.stderr)
+        note(f"the published {published.name} has seen other data: {'; '.join(changed)}")
         return train(config)
     return published
 
@@ -118,6 +152,8 @@ def _train(config: Config, directory: Path, processes: PartialState, settings: s
     if (directory / "run.json").exists():
         return directory
     started = time.perf_counter()
+    for line in left_out(config) if processes.is_main_process else ():
+        note(line)
     images, held_out = (read_split(config, split) for split in (config.data.train_split, config.data.val_split))
     pretraining = new_pretraining(config, images)
     if start is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,6 +22,8 @@ from cliplite_core.loss import Pretraining
 from cliplite_core.optim import build_optimizer
 from cliplite_core.storage.files import replacing, writing
 from cliplite_core.storage.logs import read_line
+from cliplite_core.storage.notes import note
+from cliplite_core.storage.weights import expect_shapes
 
 CHECKPOINTS = ("state.pt", "state.before.pt")  # the last one, and the one before it, should the last be broken
 Batch = tuple[Tensor, dict[str, Tensor]]
@@ -174,15 +175,23 @@ class Trainer:
                 continue
             try:
                 state = torch.load(path, map_location="cpu", weights_only=True)
-                if isinstance(state, dict) and state.keys() >= {"step", "pretraining", "optimizer", "schedule"}:
-                    return state
-                reason = "no checkpoint of this trainer"
+                self._expect_checkpoint(state)
+                return state
             except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
             if self.accelerator.is_main_process:
                 path.replace(path.with_suffix(".broken"))
-                print(f"note: {path} is broken ({reason:.90}); set aside, an older one is used", file=sys.stderr)
+                note(f"{path} is broken ({reason:.90}); set aside, an older one is used")
         return None
+
+    def _expect_checkpoint(self, state: Any) -> None:
+        """Raise a ValueError unless this is a checkpoint of this very network; nothing is loaded yet."""
+        if not isinstance(state, dict) or not state.keys() >= {"step", "pretraining", "optimizer", "schedule"}:
+            raise ValueError("no checkpoint of this trainer")
+        if not isinstance(state["step"], int) or not isinstance(state["pretraining"], dict):
+            raise ValueError("no checkpoint of this trainer")
+        shapes = {name: tuple(getattr(value, "shape", ())) for name, value in state["pretraining"].items()}
+        expect_shapes(self.pretraining, shapes, "it")
 
     def _resume(self) -> None:
         log, state = self.directory / "log.jsonl", self._last_checkpoint()

@@ -25,6 +25,13 @@ def _isolated(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv(f"CLIPLITE_{name.upper()}", str(tmp_path / name))
 
 
+@pytest.fixture(autouse=True)
+def _no_power_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in a test survives a power cut, and some disks take long to make sure that it would."""
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    monkeypatch.setattr("os.sync", lambda: None, raising=False)
+
+
 @pytest.fixture(scope="session")
 def scenes_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with the scenes of the tiny configuration."""

@@ -84,11 +84,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _ready(options: argparse.Namespace, config: Config) -> int:
     from cliplite_core.data.inventory.digests import read_record
-    from cliplite_core.data.inventory.status import lost_images
+    from cliplite_core.data.left_out import left_out
+    from cliplite_core.data.presence import lost_images
     from cliplite_core.data.record import data_record
     from cliplite_core.data.splits import read_split
     from cliplite_core.scenes.generate import compose_scenes
     from cliplite_core.storage.files import write_text
+    from cliplite_core.storage.notes import note
 
     compose_scenes(config)
     splits = dict.fromkeys((config.data.train_split, config.data.val_split, config.data.test_split))
@@ -97,6 +99,8 @@ def _ready(options: argparse.Namespace, config: Config) -> int:
         print(f"  {config.data.folder}/{split:<8} {len(images):>7,} images {captions:>9,} captions", flush=True)
         if lost := lost_images([image.path for image in images]):
             raise FileNotFoundError(f"{config.data.folder}/{split}: {lost}")
+    for line in left_out(config):
+        note(line)
     if options.record:
         which, path = options.record
         record = data_record(config) if which == "training" else read_record(config)

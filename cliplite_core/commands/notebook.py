@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cliplite_core.commands.one_name import claim
 from cliplite_core.commands.overrides import parse_assignments
 from cliplite_core.profiles import load_profile
 from cliplite_core.reporting.parameters import ParameterError, check_parameters, literals
@@ -77,7 +78,7 @@ def checked(name: str, given: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
     parameters = {"profile": defaults["profile"]} | check_parameters(defaults, given, source.name)
     if parameters["profile"].endswith(".toml"):
         parameters["profile"] = str(Path(parameters["profile"]).resolve())  # the notebook runs in its own folder
-    load_profile(parameters["profile"])
+    claim(parameters["profile"])
     return source, parameters
 
 
@@ -110,6 +111,7 @@ def execute(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
     )
     profile = load_profile(parameters["profile"]).profile
     output = results_directory(profile) / "notebooks" / source.name
+    output.with_suffix(".partial.ipynb").unlink(missing_ok=True)  # of a run that an earlier version left half done
     write_text(output, nbformat.writes(_without_run_metadata(executed)) + "\n")
     seconds = round(time.perf_counter() - started, 1)
     memory = peak_memory_gib(children=True)

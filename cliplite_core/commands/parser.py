@@ -25,6 +25,7 @@ VERBS = {
     "export": "write a trained encoder as torchvision, Detectron2 or transformers load it",
     "photos": "take photographs out of a profile's results",
     "publish": "make one's own results of a profile the published ones",
+    "status": "say which runs and results of a profile are stale, and why",
     "summary": "list what was made of a profile, with seconds and peak memory",
 }
 EXAMPLE = """

@@ -62,7 +62,14 @@ def _objective_and_seed(path: Path) -> str:
 
 
 def _read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and content.keys() >= {"seconds", "peak_memory_gib"}:
+            return content
+        reason = "it lacks what a finished step writes"
+    except ValueError as error:
+        reason = str(error)
+    raise ValueError(f"{path} is cut short or broken ({reason}); delete it, and give the command that made it again")
 
 
 def _line(name: str, step: dict) -> str:

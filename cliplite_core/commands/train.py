@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from cliplite_core.storage.logs import read_summary
 
     profile, values = profile_and_values(options)
-    directory = train(configured(profile or "scenes", values))
+    directory = train(configured("scenes" if profile is None else profile, values))
     if PartialState().is_main_process:
         summary = read_summary(directory)
         speed = f"{summary['seconds']} s, {summary['images_per_second']} images/s, {summary['peak_memory_gib']} GiB"

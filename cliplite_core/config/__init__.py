@@ -68,6 +68,9 @@ class Config:
             config = replace(self, **{s: replace(getattr(self, s), **values) for s, values in changed.items()})
         except ValidationError as error:
             raise ConfigError(_explained(error)) from None
+        hidden, heads = config.model.text_hidden, config.model.text_heads
+        if hidden % heads and not config.model.text_weights:  # a pretrained BERT has its own
+            raise ConfigError(f"text_heads: got {heads}, expected a divisor of text_hidden = {hidden}")
         negatives, pairs = config.objective.negatives, config.train.batch_size
         if negatives is not None and negatives >= pairs:
             raise ConfigError(f"negatives: got {negatives}, expected fewer than batch_size = {pairs}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cliplite_core.data.inside import ImageFolder
+from cliplite_core.data.schema import COCO_CAPTIONS, expect_one_each, fitting
+
+EMPTY, UNLISTED = "empty captions", "captions of images that are not listed"
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,13 @@ class CaptionedImage:
         return self.image_id if isinstance(self.image_id, str) else self.path.name
 
 
-def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
+def read_coco_captions(annotations: Path, images: Path, left_out: Counter[str] | None = None) -> list[CaptionedImage]:
     """Read a COCO captions file (`captions_train2017.json`, `captions_val2014.json`, or one's own in that form).
 
     Args:
         annotations: the JSON file with the lists `images` and `annotations`.
         images: the folder that `file_name` is relative to.
+        left_out: counts what is left out, by its kind. None = nobody asks.
 
     Returns:
         Images with at least one non-empty caption, in the order of the file's image list; entries of the same file
@@ -46,45 +50,52 @@ def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: not JSON, a list or key is missing, or a `file_name` leads out of the folder; the message names it.
+        ValueError: not JSON, a key is missing or of another type, two images have one id, or a `file_name` leads out of
+            the folder; the message names it.
     """
-    content, folder = read_json(annotations, "a COCO captions JSON file"), ImageFolder(images, annotations)
+    content = read_json(annotations, "a COCO captions JSON file")
+    content = fitting(content, COCO_CAPTIONS, annotations, "COCO captions file")
+    expect_one_each(content["images"], annotations, "images", value="file_name")
+    left_out, folder = Counter() if left_out is None else left_out, ImageFolder(images, annotations)
     captions: dict[str, list[str]] = defaultdict(list)
     first_id: dict[str, int | str] = {}
-    try:
-        names = {image["id"]: image["file_name"] for image in content["images"]}
-        for image_id, name in names.items():
-            first_id.setdefault(name, image_id)
-        for entry in content["annotations"]:
-            if entry["caption"].strip() and entry["image_id"] in names:
-                captions[names[entry["image_id"]]].append(entry["caption"].strip())
-        return [
-            CaptionedImage(folder.path(name, f"image {image_id}"), tuple(captions[name]), image_id)
-            for name, image_id in first_id.items()
-            if captions.get(name)
-        ]
-    except KeyError as error:
-        raise ValueError(f"{annotations}: no COCO captions file, {error} is missing") from error
-    except (AttributeError, TypeError) as error:
-        raise ValueError(f"{annotations}: no COCO captions file: {error}") from error
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    for image_id, name in names.items():
+        first_id.setdefault(name, image_id)
+    for entry in content["annotations"]:
+        if entry["image_id"] not in names:
+            left_out[UNLISTED] += 1
+        elif not entry["caption"].strip():
+            left_out[EMPTY] += 1
+        else:
+            captions[names[entry["image_id"]]].append(entry["caption"].strip())
+    return [
+        CaptionedImage(folder.path(name, f"image {image_id}"), tuple(captions[name]), image_id)
+        for name, image_id in first_id.items()
+        if name in captions
+    ]
 
 
-def read_caption_table(table: Path, images: Path, split_file: Path | None = None) -> list[CaptionedImage]:
+def read_caption_table(
+    table: Path, images: Path, split_file: Path | None = None, left_out: Counter[str] | None = None
+) -> list[CaptionedImage]:
     """Read a table of captions with the columns `image,caption`, as Kaggle distributes Flickr8k; one row a caption.
 
     Args:
         table: CSV with a header; quoted captions may contain commas.
         images: the folder that the column `image` is relative to.
         split_file: one image name a line; only these are kept. None = all.
+        left_out: counts what is left out, by its kind. None = nobody asks.
 
     Returns:
         Images in the order of their first row, or of the split file.
 
     Raises:
         FileNotFoundError: the table or the split file does not exist.
-        ValueError: the header lacks a column, a row is broken or names a file outside the folder, or the split names
-            images without captions.
+        ValueError: the header lacks a column or has one twice, a row is broken or names a file outside the folder, or
+            the split names images without captions.
     """
+    left_out = Counter() if left_out is None else left_out
     captions: dict[str, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
     folder = ImageFolder(images, table)
@@ -95,6 +106,8 @@ def read_caption_table(table: Path, images: Path, split_file: Path | None = None
             if name not in paths:
                 paths[name] = folder.path(name, f"line {line}")
             captions[name].append(caption.strip())
+        else:
+            left_out[EMPTY] += 1
     items = [CaptionedImage(paths[name], tuple(texts), name) for name, texts in captions.items()]
     return items if split_file is None else keep_listed(items, split_file, table)
 
@@ -109,6 +122,10 @@ def _table_rows(table: Path) -> Iterator[tuple[int, str, str]]:
             if not {"image", "caption"} <= set(header):
                 found = f"the columns {', '.join(header)}" if header else "nothing"
                 raise ValueError(f"{table}: found {found}, expected image,caption in the first line")
+            if twice := [name for name in ("image", "caption") if header.count(name) > 1]:
+                raise ValueError(
+                    f"{table}: found {header.count(twice[0])} columns {twice[0]}, expected one of that name"
+                )
             image, caption = header.index("image"), header.index("caption")
             line = reader.line_num + 1
             for row in reader:
@@ -121,6 +138,11 @@ def _table_rows(table: Path) -> Iterator[tuple[int, str, str]]:
                     yield line, row[image], row[caption]
                 line = reader.line_num + 1
         except csv.Error as error:
+            if "field limit" in str(error):
+                raise ValueError(
+                    f"{table}: the row that begins in line {line} has a field of more than {csv.field_size_limit():,} "
+                    "letters, expected a caption; shorten it, or close the quote that it begins with"
+                ) from error
             raise ValueError(
                 f"{table}: broken row: the one that begins in line {line}: {error}; quotes around a caption come in "
                 "pairs, one inside it is written twice"
@@ -162,8 +184,9 @@ def read_json(path: Path, what: str) -> Any:
     must_exist(path, what)
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not complete JSON ({error}); fetch the file again") from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a plain ValueError
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{path}: not complete JSON ({reason}); fetch the file again") from None
 
 
 def read_lines(path: Path) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
-from cliplite_core.data.captions import CaptionedImage, must_exist, read_lines
+from cliplite_core.data.captions import EMPTY, CaptionedImage, must_exist, read_lines
 from cliplite_core.data.inside import ImageFolder
 
 _TOKEN = re.compile(r"(?P<image>[^\t]+)#\d+\t(?P<caption>.*)")
@@ -17,7 +17,7 @@ _HEADER = re.compile(r"image_name\s*\|\s*comment_number\s*\|\s*comment\s*")
 _NO_IMAGE = re.compile(r".*\.jpg\.\d+")
 
 
-def read_caption_tokens(tokens: Path, images: Path) -> list[CaptionedImage]:
+def read_caption_tokens(tokens: Path, images: Path, left_out: Counter[str] | None = None) -> list[CaptionedImage]:
     """Read `Flickr8k.token.txt`, `results_20130124.token` (Flickr30k), or Flickr30k's `results.csv` from Kaggle.
 
     A line of the first two is `NAME#NUMBER<TAB>CAPTION`; the third has the header
@@ -26,6 +26,7 @@ def read_caption_tokens(tokens: Path, images: Path) -> list[CaptionedImage]:
     Args:
         tokens: the file.
         images: the image folder.
+        left_out: counts what is left out, by its kind. None = nobody asks.
 
     Returns:
         Images with at least one non-empty caption, in the order of their first line. Names that end in ".jpg.1" have
@@ -42,13 +43,17 @@ def read_caption_tokens(tokens: Path, images: Path) -> list[CaptionedImage]:
     pattern, form = (_PIPE, "NAME| NUMBER| CAPTION") if with_header else (_TOKEN, "NAME#NUMBER<TAB>CAPTION")
     captions: dict[str, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
-    folder = ImageFolder(images, tokens)
+    left_out, folder = Counter() if left_out is None else left_out, ImageFolder(images, tokens)
     for number, line in enumerate(lines[with_header:], start=1 + with_header):
         row = pattern.fullmatch(line)
         if row is None and line.strip():
             raise ValueError(f"{tokens}: line {number}: found {line[:60]!r}, expected {form}")
-        if row is not None and row["caption"].strip() and not _NO_IMAGE.fullmatch(row["image"]):
-            name = row["image"]
+        if row is None or _NO_IMAGE.fullmatch(row["image"]):
+            continue
+        name = row["image"]
+        if row["caption"].strip():
             paths[name] = paths.get(name) or folder.path(name, f"line {number}")
             captions[name].append(row["caption"].strip())
+        else:
+            left_out[EMPTY] += 1
     return [CaptionedImage(paths[name], tuple(texts), name) for name, texts in captions.items()]

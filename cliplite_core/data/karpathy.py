@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
-from cliplite_core.data.captions import CaptionedImage, read_json
+from cliplite_core.data.captions import EMPTY, CaptionedImage, read_json
 from cliplite_core.data.inside import ImageFolder
+from cliplite_core.data.schema import KARPATHY, fitting
 
 # Most work on COCO trains on both: `restval` is what Karpathy left of val2014 beside his val and test.
 TRAINING = ("train", "restval")
 
 
-def read_karpathy(splits: Path, images: Path, split: str) -> list[CaptionedImage]:
+def read_karpathy(
+    splits: Path, images: Path, split: str | None, left_out: Counter[str] | None = None
+) -> list[CaptionedImage]:
     """Read one split of `dataset_coco.json`, `dataset_flickr8k.json` or `dataset_flickr30k.json`.
 
     The files come from https://cs.stanford.edu/people/karpathy/deepimagesent (Karpathy and Fei-Fei 2015).
@@ -19,27 +23,28 @@ def read_karpathy(splits: Path, images: Path, split: str) -> list[CaptionedImage
     Args:
         splits: the JSON file.
         images: the image folder; for COCO the one above train2014 and val2014, which the file names itself.
-        split: "train" (with COCO's `restval`), "val" or "test"; "restval" is that alone.
+        split: "train" (with COCO's `restval`), "val" or "test"; "restval" is that alone. None = all of them.
+        left_out: counts what is left out, by its kind. None = nobody asks.
 
     Returns:
         Images with at least one non-empty caption, in the order of the file; COCO's keep COCO's own ids.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: not JSON, no such split, a key is missing, or a name leads out of the folder; the message names it.
+        ValueError: not JSON, no such split, a key is missing or of another type, or a name leads out of the folder; the
+            message names it.
     """
-    content, folder = read_json(splits, "a JSON file of Karpathy's splits"), ImageFolder(images, splits)
-    wanted = TRAINING if split == "train" else (split,)
-    try:
-        entries = [entry for entry in content["images"] if entry["split"] in wanted]
-        if not entries:
-            known = ", ".join(sorted({entry["split"] for entry in content["images"]}))
-            raise ValueError(f"{splits}: no image in the split {split!r}, found the splits {known}")
-        items = [_captioned(entry, folder) for entry in entries]
-    except KeyError as error:
-        raise ValueError(f"{splits}: no file of Karpathy's splits, {error} is missing") from error
-    except (AttributeError, TypeError) as error:
-        raise ValueError(f"{splits}: no file of Karpathy's splits: {error}") from error
+    content = fitting(
+        read_json(splits, "a JSON file of Karpathy's splits"), KARPATHY, splits, "file of Karpathy's splits"
+    )
+    folder, wanted = ImageFolder(images, splits), TRAINING if split == "train" else (split,)
+    entries = [entry for entry in content["images"] if split is None or entry["split"] in wanted]
+    if not entries:
+        known = ", ".join(sorted({entry["split"] for entry in content["images"]}))
+        raise ValueError(f"{splits}: no image in the split {split!r}, found the splits {known}")
+    items = [_captioned(entry, folder) for entry in entries]
+    if left_out is not None:
+        left_out[EMPTY] += sum(len(entry["sentences"]) for entry in entries) - sum(len(item.captions) for item in items)
     return [item for item in items if item.captions]
 
 

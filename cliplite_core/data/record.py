@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.presence import lost_images
 from cliplite_core.data.splits import read_split
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.fingerprint import fingerprint_files
+from cliplite_core.storage.logs import SUMMARY_KEYS
+from cliplite_core.storage.notes import note
+from cliplite_core.storage.parts import read_parts
 from cliplite_core.storage.weights import find_model
 
 RECORD = "data.json"  # in a run's directory, from before its first step
@@ -36,6 +39,8 @@ def data_record(config: Config) -> dict[str, str]:
     record = {"format": FORMAT}
     for name, split in (("training", config.data.train_split), ("validation", config.data.val_split)):
         images = read_split(config, split)
+        if lost := lost_images([image.path for image in images]):
+            raise FileNotFoundError(f"{config.data.folder}/{split}: {lost}")
         record |= {f"{name} {part}": value for part, value in describe(images).items()}
     return record
 
@@ -101,7 +106,7 @@ def keep_what_belongs(config: Config, directory: Path, settings: str = "") -> No
             path.rename(former / path.name)
         old = "model" if finished else "checkpoint"
         what = "the settings" if all(part.startswith("settings") for part in changed) else "the data"
-        _say(f"{directory.name}: {what} changed: {'; '.join(changed)}; trained again, the old {old} is in former/")
+        note(f"{directory.name}: {what} changed: {'; '.join(changed)}; trained again, the old {old} is in former/")
     if before != record:
         write_record(directory, record)
 
@@ -112,20 +117,20 @@ def _is_finished(directory: Path) -> bool:
     if not summary.exists():
         return False
     try:
-        if not isinstance(json.loads(summary.read_text(encoding="utf-8")), dict):
+        content = json.loads(summary.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not content.keys() >= SUMMARY_KEYS:
             raise ValueError("no summary")
-        find_model(directory / "model")
-        return True
-    except FileNotFoundError as error:
-        _say(f"{directory.name}: {error}; the run is trained again")
-    except ValueError:
-        _say(f"{summary} is cut short or broken; the run is trained again")
+    except (ValueError, RecursionError):
+        reason = f"{summary} is cut short or broken"
+    else:
+        try:
+            read_parts(find_model(directory / "model"))  # kilobytes: both configurations, and the header of the weights
+            return True
+        except (FileNotFoundError, ValueError) as error:
+            reason = f"{directory.name}: {error}"
+    note(f"{reason}; the run is trained again")
     summary.unlink()
     return False
-
-
-def _say(line: str) -> None:
-    print(f"note: {line}", file=sys.stderr, flush=True)
 
 
 def describe(images: Sequence[CaptionedImage]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +30,15 @@ def data_folder(config: Config) -> Path:
     folder = data_root() / config.data.folder
     missing = [path for path in _needed(config, folder) if not path.exists()]
     if missing:
-        listing = "\n".join(f"  {path}" for path in missing)
+        listing = ", ".join(map(str, missing))
         if config.data.scenes_train:
             raise FileNotFoundError(
-                f"the scenes of profile {config.profile!r} are not composed yet; no file at\n{listing}\n"
-                f"Compose them with: cliplite data ready {config.profile}"
+                f"the scenes of profile {config.profile!r} are not composed yet, no file at {listing}; "
+                f"compose them with: cliplite data ready {config.profile}"
             )
         raise FileNotFoundError(
-            f"profile {config.profile!r} needs files that are not there:\n{listing}\n"
-            f"Set CLIPLITE_DATA to the folder that holds {config.data.folder!r} (now {data_root()}); "
+            f"profile {config.profile!r} needs files that are not there: {listing}; "
+            f"set CLIPLITE_DATA to the folder that holds {config.data.folder!r} (now {data_root()}); "
             "data/README.md says where to get each set and how it is laid out"
         )
     return folder
@@ -57,11 +58,11 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
         FileNotFoundError, ValueError: as `data_folder` and the format's reader; or the split has no image.
     """
     folder, data = data_folder(config), config.data
-    captions, images = folder / _named(data.captions, split), folder / _named(data.images, split)
+    captions, images = captions_and_images(config, split)
     if data.format == "karpathy":
         items = read_karpathy(captions, images, split)
     else:
-        items = READERS[data.format](captions, images)
+        items = read_captions(config, split)
         if data.split_file:
             items = keep_listed(items, folder / _named(data.split_file, split), captions)
         elif "{split}" not in data.captions:
@@ -70,8 +71,37 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
         raise ValueError(f"{captions}: no image with a caption in the split {split!r}")
     if split == data.train_split and data.train_fraction < 1:
         order = np.random.default_rng([config.train.seed, len(items)]).permutation(len(items))
-        items = [items[i] for i in sorted(order[: round(data.train_fraction * len(items))])]
+        kept = round(data.train_fraction * len(items))
+        if not kept:
+            raise ValueError(
+                f"train_fraction: got {data.train_fraction:g}, which leaves none of the {len(items):,} images of "
+                f"{split!r}; expected {1 / len(items):.2g} or more"
+            )
+        items = [items[i] for i in sorted(order[:kept])]
     return items
+
+
+def captions_and_images(config: Config, split: str) -> tuple[Path, Path]:
+    """Return the caption file and the image folder of a split; several splits may share them."""
+    folder = data_root() / config.data.folder
+    return folder / _named(config.data.captions, split), folder / _named(config.data.images, split)
+
+
+def read_captions(config: Config, split: str, left_out: Counter[str] | None = None) -> list[CaptionedImage]:
+    """Read the caption file of a split whole, with whatever other splits it holds.
+
+    Args:
+        config: its `data` section names files and format.
+        split: the split's name.
+        left_out: counts what is left out, by its kind. None = nobody asks.
+
+    Raises:
+        FileNotFoundError, ValueError: as the format's reader.
+    """
+    captions, images = captions_and_images(config, split)
+    if config.data.format == "karpathy":
+        return read_karpathy(captions, images, None, left_out)
+    return READERS[config.data.format](captions, images, left_out=left_out)
 
 
 def read_people(config: Config) -> list[CaptionedImage]:
@@ -128,5 +158,6 @@ def _hashed_split(items: list[CaptionedImage], split: str, data: DataConfig) -> 
 def _needed(config: Config, folder: Path) -> list[Path]:
     data = config.data
     splits = (data.train_split, data.val_split, data.test_split)
-    patterns = [data.captions, data.images, *([data.split_file] if data.split_file else [])]
+    lists = [data.split_file] if data.split_file and data.format != "karpathy" else []  # whose file says the splits
+    patterns = [data.captions, data.images, *lists]
     return sorted({folder / _named(pattern, split) for pattern in patterns for split in splits})

@@ -53,7 +53,7 @@ def expect_known(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str], re
         ValueError: no caption has a token of the vocabulary.
     """
     captions = list(captions[:: -(-len(captions) // _LOOKED_AT) or 1])
-    encoded = tokenizer(captions, add_special_tokens=False)["input_ids"] if captions else []
+    encoded = tokenizer(captions, add_special_tokens=False, verbose=False)["input_ids"] if captions else []
     unknown, tokens = sum(ids.count(tokenizer.unk_token_id) for ids in encoded), sum(map(len, encoded))
     without = [text for text, ids in zip(captions, encoded, strict=True) if {*ids} <= {tokenizer.unk_token_id}]
     field = f"tokenizer = {ready!r}" if ready else f"vocab_size: {len(tokenizer):,} pieces"

@@ -31,6 +31,7 @@ from cliplite_core.evaluation.zero_shot import fill_template, load_prompts
 from cliplite_core.model import CLIPLite
 from cliplite_core.runs import load_run
 from cliplite_core.storage.files import write_text
+from cliplite_core.storage.notes import note
 from cliplite_core.storage.places import data_root, run_directory
 
 MEASURES = {
@@ -125,9 +126,14 @@ def quality(config: Config) -> dict[str, float]:
         Values in percent, from `quality.json` in the run's directory.
     """
     path = run_directory(config) / "quality.json"
-    if not path.exists():
-        write_text(path, json.dumps(measure_quality(load_run(config), config)) + "\n")
-    return json.loads(path.read_text(encoding="utf-8"))
+    if path.exists():
+        try:
+            return {name: float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+        except (ValueError, TypeError, AttributeError):
+            note(f"{path} is cut short or broken; the run is measured again")
+    measured = measure_quality(load_run(config), config)
+    write_text(path, json.dumps(measured) + "\n")
+    return measured
 
 
 def measure_runs(runs: Sequence[AblationRun]) -> dict[str, pd.DataFrame]:

@@ -50,8 +50,9 @@ def _read(name: str) -> Config:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' Notepad writes a byte order mark
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"{path}: not valid TOML: {reason}") from None
     parent, tuned = values.pop("extends", None), values.pop("tuned", {})
     changed: dict[str, Any] = {}
     for section, entries in values.items():

@@ -146,7 +146,11 @@ def _read(name: str, profile: str, place: Callable[[str], Path] = results_direct
     paths = [place(profile) / folder / f"{name}.json" for folder in FOLDERS]
     for path in paths:
         if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))
+            try:
+                return json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                hint = f"delete it, and make it again with: make results PROFILE={profile}"
+                raise ValueError(f"{path}: no metrics ({error}); {hint}") from None
     raise FileNotFoundError(f"{paths[0]} not found; make it with: make results PROFILE={profile}")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -21,6 +20,7 @@ from cliplite_core.scenes.vocabulary import concepts
 from cliplite_core.scenes.write_coco import Record, write_annotations, write_json
 from cliplite_core.scenes.write_voc import write_voc
 from cliplite_core.storage.files import replacing
+from cliplite_core.storage.locks import alone
 from cliplite_core.storage.places import data_root
 
 SPLITS = ("train", "val", "test", "novel", "people")
@@ -40,8 +40,8 @@ def compose_scenes(config: Config) -> None:
     """
     if config.data.scenes_train:
         folder = data_root() / config.data.folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):  # two trainings may start side by side
+        # Two trainings may start side by side.
+        with alone(Path(f"{folder}.lock"), f"another process composes {folder.name}; waiting for it to end"):
             generate(folder, **_sizes(config.data))
 
 

@@ -89,7 +89,14 @@ def is_finished(root: Path, wanted: dict) -> bool:
         return False
     if not (root / "spec.json").is_file():
         raise FileExistsError(f"{root} is no scenes data set (it has no spec.json); choose another folder")
-    found = json.loads((root / "spec.json").read_text(encoding="utf-8"))
+    try:
+        found = json.loads((root / "spec.json").read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise FileExistsError(
+            f"{root / 'spec.json'} is broken ({error}); delete {root}, it is composed again"
+        ) from None
+    if not isinstance(found, dict) or not isinstance(found.get("spec", {}), dict):
+        raise FileExistsError(f"{root / 'spec.json'} is broken; delete {root}, it is composed again")
     if found == wanted:
         return True
     differs = [

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from tqdm.auto import tqdm
 
-from cliplite_core.storage.files import write_text, writing
+from cliplite_core.storage.files import move, write_text, writing
+from cliplite_core.storage.locks import alone
 
 
 def cached_rows(
@@ -34,28 +33,27 @@ def cached_rows(
     """
     partial, progress = path.with_suffix(".partial.npy"), path.with_suffix(".progress.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # trainings side by side want the same features
+    # Trainings side by side want the same features.
+    with alone(path.with_suffix(".lock"), f"another process computes {path.name}; waiting for it to end"):
         if not path.exists():
             with writing(path):
-                _fill(partial, progress, count, count - rows_left(path, count), compute, label, chunk)
-                os.replace(partial, path)
+                _fill(partial, progress, count, compute, label, chunk)
+                move(partial, path)
                 progress.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
 
 
 def rows_left(path: Path, count: int) -> int:
     """Return how many of an array's rows are yet to be computed; 0 where its file is there."""
-    progress = path.with_suffix(".progress.json")
     if path.exists():
         return 0
-    found = path.with_suffix(".partial.npy").exists() and progress.exists()
-    return count - (json.loads(progress.read_text(encoding="utf-8"))["rows"] if found else 0)
+    return count - _begun(path.with_suffix(".partial.npy"), path.with_suffix(".progress.json"), count)[0]
 
 
 def _fill(
-    partial: Path, progress: Path, count: int, done: int, compute: Callable[[slice], np.ndarray], label: str, chunk: int
+    partial: Path, progress: Path, count: int, compute: Callable[[slice], np.ndarray], label: str, chunk: int
 ) -> None:
-    rows = np.lib.format.open_memmap(partial, mode="r+") if done else None
+    done, rows = _begun(partial, progress, count)
     with tqdm(total=count, initial=done, desc=f"encoding {label}", unit=label.removesuffix("s")) as bar:
         for start in range(done, count, chunk):
             found = compute(slice(start, min(start + chunk, count)))
@@ -67,3 +65,13 @@ def _fill(
                 rows.flush()
                 write_text(progress, json.dumps({"rows": start + len(found)}))
     rows.flush()
+
+
+def _begun(partial: Path, progress: Path, count: int) -> tuple[int, np.ndarray | None]:
+    """How many rows a former attempt finished, and its array; none where a power cut broke either file."""
+    try:
+        done = json.loads(progress.read_text(encoding="utf-8"))["rows"]
+        rows = np.lib.format.open_memmap(partial, mode="r+")
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, None
+    return (done, rows) if isinstance(done, int) and 0 < done <= len(rows) == count else (0, None)

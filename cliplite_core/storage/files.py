@@ -1,4 +1,7 @@
-"""Writing files that are whole or not there: by a temporary name, with one line for a full or read-only disk."""
+"""Writing files that are whole or not there: by a temporary name, with one line for a full or read-only disk.
+
+After a power cut, too: what was written reaches the disk before its name does.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
+
+MANY = 64  # files of a folder; more of them are flushed all at once, with whatever else waits
 
 
 @contextmanager
@@ -37,11 +42,35 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             if path.is_dir():  # a folder cannot be renamed over a full one
                 _remove(path)
-            os.replace(temporary, path)
+            move(temporary, path)
     except OSError:
         with suppress(OSError):  # a read-only disk
             _remove(temporary)  # half a checkpoint would keep a full disk full
         raise
+
+
+def move(temporary: Path, path: Path) -> None:
+    """Give a file or folder its name once it is on the disk, and put the name there, too."""
+    if temporary.is_dir():
+        inside = [file for file in temporary.rglob("*") if file.is_file()]
+        if len(inside) > MANY and hasattr(os, "sync"):
+            os.sync()
+        else:
+            for file in inside:
+                _flush(file)
+    else:
+        _flush(temporary)
+    os.replace(temporary, path)
+    if os.name != "nt":  # Windows opens no folder
+        _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

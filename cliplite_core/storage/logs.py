@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+SUMMARY_KEYS = {"seconds", "images_per_second", "peak_memory_gib"}  # what every `run.json` has
+
 
 def read_log(directory: Path, kind: str = "train") -> pd.DataFrame:
     """Read one kind of line of a run's log.

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import psutil
+
+
+def machine_memory_gib() -> float:
+    """Return the memory of this machine, in GiB, whoever uses it."""
+    return psutil.virtual_memory().total / 2**30
+
 
 def peak_memory_gib(children: bool = False) -> float | None:
     """Return the largest resident memory so far.

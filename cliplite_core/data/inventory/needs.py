@@ -148,7 +148,8 @@ def _captions(config: Config) -> Iterator[Need]:
     readers = [(data.train_split, ("00", "01", *bias)), (data.val_split, ("00", "01"))]
     readers += [(data.test_split, ("00", "04", "11", *bias))]
     readers += [(name, bias) for name in [config.evaluation.people] if name and not name.endswith(".json")]
-    patterns = [pattern for pattern in (data.captions, data.split_file) if pattern]
+    listed = data.split_file if data.format != "karpathy" else ""  # whose file says the splits
+    patterns = [pattern for pattern in (data.captions, listed) if pattern]
     for split, notebooks in readers:
         lists = tuple(f"{data.folder}/{pattern.replace('{split}', split)}" for pattern in patterns)
         # Each split by itself: a missing test list says nothing about the training split.

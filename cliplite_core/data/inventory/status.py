@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from glob import escape
 from pathlib import Path
 
 from tabulate import tabulate
@@ -15,12 +14,14 @@ from tqdm import tqdm
 from cliplite_core.config import Config
 from cliplite_core.data.inventory.known_sets import KnownSet, known_sets, owner
 from cliplite_core.data.inventory.needs import Contents, Need, needs
+from cliplite_core.data.presence import existing, lost_images
 from cliplite_core.storage.places import data_root
 
 FOUND, LEFT_OUT = "found", "left out"
 INCOMPLETE, MISSING, UNREADABLE = "incomplete", "missing", "unreadable"
 COUNTS = ("images", "captions", "classes")
 file_size = partial(tqdm.format_sizeof, suffix="B")  # 57_612_345 -> "57.6MB"
+LONG = 100e6  # bytes; COCO's boxes of train2017 have 470 MB, which take half a minute to read
 MOST_SIZES_ASKED = 2000  # files whose size is looked up, evenly spread; the others are taken to be like them
 
 
@@ -69,19 +70,19 @@ def status(config: Config | None = None) -> list[PartStatus]:
 
 
 def look(need: Need, known: KnownSet | None = None) -> PartStatus:
-    """Read the lists of one part and count the files they name; of boxes, all files beside: their lists are long."""
+    """Read the lists of one part and count the files they name; of a long list of boxes, all files beside it."""
     absent = need.absent()
     if len(absent) == len({*need.lists, *need.folders}):
         return PartStatus(need, known, LEFT_OUT if need.optional else MISSING)
     if absent:
         return PartStatus(need, known, INCOMPLETE, note=f"not there: {', '.join(absent)}")
     try:
-        contents = need.read() if need.kind not in ("boxes", "references") else _beside(need)
+        contents = _beside(need) if need.kind == "references" or _is_long(need) else need.read()
     except FileNotFoundError as error:
         return PartStatus(need, known, INCOMPLETE, note=reason(error, need))
     except Exception as error:  # a table of everything must not end at one broken file, whatever it raises
         return PartStatus(need, known, UNREADABLE, note=reason(error, need))
-    there = _existing(contents.images)
+    there = existing(contents.images)
     counts = {"images": len(there) if contents.images else contents.count} if need.kind != "references" else {}
     counts |= {} if contents.captions is None else {"captions": contents.captions}
     counts |= {} if contents.classes is None else {"classes": len(contents.classes)}
@@ -93,27 +94,6 @@ def look(need: Need, known: KnownSet | None = None) -> PartStatus:
     # A caption more or less is no sign of an incomplete set: readers leave out empty ones.
     fewer = any(counts[name] < found.expected.get(name, 0) for name in ("images", "classes") if name in counts)
     return replace(found, state=INCOMPLETE) if fewer else found
-
-
-def lost_images(images: Sequence[Path]) -> str:
-    """Say in one line how many image files are not there, with a name, and what seems to lie there in its place.
-
-    Args:
-        images: the files that a list names.
-
-    Returns:
-        "" if all of them are there.
-    """
-    there = _existing(images)
-    lost = [path for path in images if path not in there]
-    if not lost:
-        return ""
-    # The usual causes: the list leaves out the ending, or repeats the folder.
-    first, folder = lost[0], lost[0].parent
-    near = [*sorted(folder.glob(f"{escape(first.name)}.*")), folder.parent / first.name]
-    found = next((shown(path) for path in near if path.is_file()), "")
-    hint = f"; {found} is there: give the names as the files have them" if found else ""
-    return f"{len(lost):,} of {len(images):,} images are not there, such as {shown(first)}{hint}"
 
 
 def table(parts: Sequence[PartStatus]) -> str:
@@ -150,12 +130,6 @@ def advice(parts: Sequence[PartStatus]) -> str:
     return "\n\n".join(filter(None, text))
 
 
-def shown(path: Path) -> str:
-    """Return a path as it is below the data root, which the heading names."""
-    root = data_root()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
 def reason(error: BaseException, need: Need | None = None) -> str:
     """Return an error's message on one line, paths as below the data root, and without the list named before it."""
     text = " ".join(str(error).split()).replace(f"{data_root()}{os.sep}", "")
@@ -164,11 +138,8 @@ def reason(error: BaseException, need: Need | None = None) -> str:
     return text if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {text}"
 
 
-def _existing(paths: Sequence[Path]) -> dict[Path, None]:
-    """The paths that exist, found by listing each folder once: asking file by file is slow over a network."""
-    folders = {path.parent for path in paths}
-    names = {folder: set(os.listdir(folder)) if folder.is_dir() else set() for folder in folders}
-    return {path: None for path in paths if path.name in names[path.parent]}
+def _is_long(need: Need) -> bool:
+    return need.kind == "boxes" and sum((data_root() / name).stat().st_size for name in need.lists) > LONG
 
 
 def _beside(need: Need) -> Contents:

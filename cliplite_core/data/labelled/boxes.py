@@ -22,6 +22,7 @@ from torchvision.ops import box_convert, clip_boxes_to_image
 
 from cliplite_core.data.captions import read_json
 from cliplite_core.data.labelled.refcoco import read_plain_pickle
+from cliplite_core.data.schema import COCO_INSTANCES, REFERENCES, expect_one_each, fitting
 
 
 @dataclass(frozen=True, eq=False)  # eq would compare tensors, which has no single truth value
@@ -65,17 +66,23 @@ def read_instances(annotation_file: str | Path, image_root: str | Path, keep_cro
 
     Raises:
         FileNotFoundError: The file is missing.
-        ValueError: No JSON, no images, or an annotation names an unknown category.
+        ValueError: No JSON, no images, a key is missing, a value is of another type or no number, an id stands twice,
+            or an annotation names an unknown category; the message names the entry.
     """
+    content = read_json(Path(annotation_file), "a COCO instances JSON file")
+    content = fitting(content, COCO_INSTANCES, annotation_file, "COCO instances file")
+    expect_one_each(content["images"], annotation_file, "images", value="file_name")
+    expect_one_each(content["annotations"], annotation_file, "annotations")
+    expect_one_each(content["categories"], annotation_file, "categories", value="name")
     coco = COCO()
-    coco.dataset = read_json(Path(annotation_file), "a COCO instances JSON file")
+    coco.dataset = content
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress with print
         coco.createIndex()
     if not coco.imgs:
         raise ValueError(f"{annotation_file}: found no images, expected COCO instances with 'images'")
 
     images = []
-    for image_id, image in sorted(coco.imgs.items()):
+    for image_id, image in sorted(coco.imgs.items(), key=lambda pair: (isinstance(pair[0], str), pair[0])):
         annotations = [a for a in coco.imgToAnns[image_id] if keep_crowds or not a.get("iscrowd", 0)]
         unknown = {a["category_id"] for a in annotations} - set(coco.cats)
         if unknown:
@@ -160,6 +167,7 @@ def read_references(refs_file: str | Path, images: Sequence[BoxedImage], split: 
     for ref in refs:
         if lacking := {"ref_id", "ann_id", "image_id", "split", "sentences"} - set(ref):
             raise ValueError(f"{refs_file}: a reference lacks {sorted(lacking)}, found {ref}")
+    refs = fitting(refs, REFERENCES, refs_file, "list of references")
     splits = sorted({ref["split"] for ref in refs})
     refs = [ref for ref in refs if split in (None, ref["split"])]
     if not refs:

@@ -10,7 +10,8 @@ from cliplite_core.__main__ import main
 from cliplite_core.data.images import read_image
 from cliplite_core.data.inventory.known_sets import known_sets
 from cliplite_core.data.inventory.needs import needs
-from cliplite_core.data.inventory.status import lost_images, status
+from cliplite_core.data.inventory.status import status
+from cliplite_core.data.presence import lost_images
 from cliplite_core.profiles import load_profile, profile_names
 
 

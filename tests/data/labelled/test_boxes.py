@@ -61,7 +61,7 @@ def test_boxes_of_a_category(instances_file, tmp_path):
 def test_unusable_instances_name_the_file_and_the_reason(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.json.*COCO instances"):
         read_instances(tmp_path / "none.json", tmp_path)
-    with pytest.raises(ValueError, match=r"empty\.json.*no images"):
+    with pytest.raises(ValueError, match=r"empty\.json.*'images' is missing"):
         read_instances(write(tmp_path / "empty.json", {"annotations": []}), tmp_path)
     (tmp_path / "cut.json").write_text('{"images": [')
     with pytest.raises(ValueError, match=r"cut\.json: not complete JSON"):
