@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations publish test lab lint notebooks clean
+.PHONY: results ablations publish test book lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -28,7 +28,7 @@ publish: .venv/.installed
 	$(BIN)/cliplite publish "$$PROFILE"
 
 # Unit tests with coverage first; then every notebook again, its checked outputs compared, on the runs of `smoke`.
-test: .venv/.installed lint
+test: .venv/.book lint
 	$(MAKE) results PROFILE=smoke
 	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
 	TQDM_DISABLE=1 $(BIN)/pytest notebooks --nbval-lax --nbval-current-env -n 2 --dist loadfile
@@ -41,8 +41,12 @@ notebooks: .venv/.installed
 	  cp "results/local/smoke/$$path" "$$path"; \
 	done
 
+# A static site from what is published, in book/_build/html; nothing is executed.
+book: .venv/.book
+	$(BIN)/python -m book
+
 lab: .venv/.installed
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/cliplite lab
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
@@ -55,4 +59,8 @@ clean:
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+.venv/.book: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[book]"
 	touch $@
