@@ -1,51 +1,56 @@
 """Missing data ends a notebook with one message and a failed cell, not with a page of traceback."""
 
+import sys
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-EXPERIMENT = (
-    'from cliplite_core.reporting.experiment import Experiment\nexperiment = Experiment("data", "flickr8k", None)'
-)
+from cliplite_core.reporting.messages import message, raised_on_purpose
+from cliplite_core.storage.places import PROJECT
+
+BEGIN = f"""import sys
+sys.path.insert(0, {str(PROJECT)!r})
+from cliplite_core.data.splits import read_split
+from cliplite_core.profiles import load_profile
+from cliplite_core.reporting.messages import explain_errors
+explain_errors()"""
 
 
-def failed(tmp_path, *cells: str) -> nbformat.NotebookNode:
-    """Executes cells, of which the last must fail, and returns the output of that failure."""
+def test_missing_data_fails_the_cell_with_one_message_that_names_the_readers_line(tmp_path):
+    cells = [BEGIN, 'config = load_profile("flickr8k")\nimages = read_split(config, "test")']
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    with pytest.raises(CellExecutionError):
+    with pytest.raises(CellExecutionError, match="needs files that are not there"):
         NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    return next(output for output in book.cells[len(cells) - 1].outputs if output.output_type == "error")
+    shown = book.cells[1].outputs[-1]
+    text = "\n".join(shown.traceback)
+    assert shown.output_type == "error" and shown.ename == "FileNotFoundError" and len(shown.traceback) <= 3
+    assert "captions.txt" in text and "Traceback" not in text
+    assert 'in line 2 of this cell: images = read_split(config, "test")' in text
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """Three failures of one kernel: data that is not there, a bug in a library, and the reader's own mistake."""
-    folder = tmp_path_factory.mktemp("empty")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPLITE_DATA", str(folder))
-        return {
-            "missing": failed(folder, EXPERIMENT, "1 + 1", 'images = experiment.read_split("test")'),
-            "own": failed(folder, EXPERIMENT, "def halve(n):\n    return [][n // 2]", 'int("x")'),
-            "traceback": failed(folder, EXPERIMENT.replace("flickr8k", "flickr9k")),
-        }
+def caught(function, *arguments):
+    try:
+        function(*arguments)
+    except Exception as error:
+        return error, error.__traceback__
+    raise AssertionError("nothing was raised")
 
 
-def test_missing_data_is_one_message_that_names_the_file_and_the_readers_line(shown):
-    output = shown["missing"]
-    text = "\n".join(output.traceback)
-    assert output.ename == "FileNotFoundError" and len(output.traceback) <= 3
-    assert "flickr8k" in text and "not found" in text
-    assert 'in line 1 of this cell: images = experiment.read_split("test")' in text
-    assert "Traceback" not in text
+def test_only_what_this_package_raises_on_purpose_is_a_message():
+    from cliplite_core.profiles import load_profile
+    from cliplite_core.storage.files import write_text
+
+    assert raised_on_purpose(*caught(load_profile, "flickr9k"))
+    assert not raised_on_purpose(*caught(int, "x"))  # the reader's own mistake
+    assert not raised_on_purpose(*caught(load_profile, 3))  # a bug: pathlib or the reader's, not ours
+    assert not raised_on_purpose(*caught(write_text, None, "x"))
+    assert sys.exc_info() == (None, None, None)
 
 
-def test_an_unknown_profile_is_one_message_too(shown):
-    output = shown["traceback"]
-    assert output.ename == "ConfigError" and len(output.traceback) <= 3
-    assert "flickr9k" in output.evalue
+def test_the_message_is_the_errors_own_words():
+    from cliplite_core.profiles import load_profile
 
-
-def test_what_is_not_ours_keeps_its_traceback(shown):
-    output = shown["own"]
-    assert output.ename == "ValueError" and "Traceback" in "\n".join(output.traceback)
+    error, trace = caught(load_profile, "flickr9k")
+    assert any(str(error) in line for line in message(error, trace)) and len(message(error, trace)) == 3
