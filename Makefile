@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations pretrained publish test demo lab lint notebooks clean
+.PHONY: results ablations pretrained publish test demo book lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -52,8 +52,12 @@ demo: .venv/.installed
 	  $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo]"
 	$(BIN)/cliplite demo "$$PROFILE"
 
+# A static site from what is published, in book/_build/html; nothing is executed.
+book: .venv/.book
+	$(BIN)/python -m book
+
 lab: .venv/.installed
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/cliplite lab
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
@@ -66,4 +70,8 @@ clean:
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $@
+
+.venv/.book: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[book]"
 	touch $@

@@ -126,4 +126,5 @@ def _without_run_metadata(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", ()):
             cell["id"] = "injected-parameters"  # papermill makes up another each time
+            cell.metadata["jupyter"] = {"source_hidden": True}  # folded away: the cell above says what it means
     return notebook

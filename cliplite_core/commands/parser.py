@@ -15,6 +15,7 @@ VERBS = {
     "results": "make every table and figure of a profile",
     "train": "pretrain one model",
     "notebook": "run a numbered notebook headlessly",
+    "lab": "open copies of the notebooks in JupyterLab",
     "study": "train and measure one run of an ablation study",
     "plan": "say what a profile's trainings cost, before any data is there",
     "data": "look for, check, shrink or compose the data of a profile",

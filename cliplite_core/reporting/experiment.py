@@ -23,6 +23,7 @@ from cliplite_core.data.splits import read_split
 from cliplite_core.model import CLIPLite
 from cliplite_core.profiles import load_profile
 from cliplite_core.reporting.figures import LABELS, save_figure, shows_photographs, use_style
+from cliplite_core.reporting.messages import explain_errors
 from cliplite_core.reporting.metrics import row, write_metrics
 from cliplite_core.reporting.parameters import ParameterError, check_injected
 from cliplite_core.reporting.tables import interval, save_table
@@ -58,6 +59,7 @@ class Experiment:
     """
 
     def __init__(self, name: str, profile: str, seeds: int | None = 1, **parameters: Any) -> None:
+        explain_errors()
         check_injected()
         if seeds is not None and (type(seeds) is not int or seeds < 1):
             raise ParameterError(f"seeds: got {seeds!r}, expected a whole number of at least 1")

@@ -1,0 +1,98 @@
+"""Chapters: the notebooks as they were executed and published, each with a line about its run."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from book import RESULTS, SHOWN
+from cliplite_core.reporting.parameters import literals
+
+EQUATION = re.compile(r"^\$\$(.+?)\$\$$", re.DOTALL | re.MULTILINE)
+PARAMETER = re.compile(r'^(\w+) = ("[^"]*"|\S+)', re.MULTILINE)
+
+
+def write_notebooks(source: Path, profiles: list[str]) -> list[str]:
+    """Write `notebooks/` from the shown profile's results, and `results/PROFILE/notebooks/` from the others'.
+
+    Args:
+        source: the root of the book's tree.
+        profiles: those that have a page.
+
+    Returns:
+        The chapters, by the name of the notebook; one that was not published is left out.
+    """
+    chapters = []
+    for profile in profiles:
+        folder = source / "notebooks" if profile == SHOWN else source / "results" / profile / "notebooks"
+        for path in sorted((RESULTS / profile / "notebooks").glob("[0-9]*.ipynb")):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / path.name).write_text(json.dumps(chapter(path, profile)), encoding="utf-8")
+            downloads = folder / "downloads"
+            downloads.mkdir(exist_ok=True)
+            shutil.copy(path, downloads / path.name)
+            chapters += [path.stem] if profile == SHOWN else []
+    return chapters
+
+
+def chapter(path: Path, profile: str) -> dict[str, Any]:
+    """Return an executed notebook as a page: its run in words, its equations numbered, injected parameters folded away.
+
+    Args:
+        path: the executed notebook.
+        profile: the profile that it ran on.
+    """
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    given: dict[str, Any] = {}
+    for cell in notebook["cells"]:
+        if "injected-parameters" in cell["metadata"].get("tags", ()):
+            given = literals("".join(cell["source"]))
+            cell["metadata"]["tags"].append("remove-cell")
+    label = f"{profile}-{path.stem}".replace("_", "-")
+    number = itertools.count(1)
+    for cell in notebook["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            cell["source"] = EQUATION.sub(lambda found: f"$$\n{found[1].strip()}\n$$ ({label}-{next(number)})", text)
+        elif "parameters" in cell["metadata"].get("tags", ()):
+            cell["source"] = PARAMETER.sub(lambda found: _set(found, given), text)
+            ran = literals(text) | given
+    notebook["cells"].insert(1, _about(path, profile, ran))
+    return notebook
+
+
+def _set(line: re.Match, given: dict[str, Any]) -> str:
+    """Return `name = value` with the value that was given."""
+    return f"{line[1]} = {json.dumps(given[line[1]])}" if line[1] in given else line[0]
+
+
+def _about(path: Path, profile: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the cell below the title: what the notebook ran on, how to run it, and the file to take along."""
+    given = {name: value for name, value in parameters.items() if name in ("seeds", "grid")}
+    command = " ".join(f"{name}={value}" for name, value in {"profile": profile, **given}.items())
+    text = (
+        f":::{{admonition}} Executed on `{profile}`{_made(path, profile)}\n:class: tip run\n"
+        f"{{download}}`Download the executed notebook <downloads/{path.name}>`, or run it: "
+        f"`cliplite notebook {path.stem} {command}`\n:::"
+    )
+    return {"cell_type": "markdown", "id": "as-published", "metadata": {"tags": []}, "source": text}
+
+
+def _made(path: Path, profile: str) -> str:
+    """Return seeds, commit and device of the run, as the metrics file that it wrote last tells them; "" without one."""
+    written = re.findall(r"written: (\w+\.json)", path.read_text(encoding="utf-8"))
+    folders = [RESULTS / profile / folder for folder in ("metrics", "timings")]
+    metrics = next(
+        (folder / name for name in reversed(written) for folder in folders if (folder / name).exists()), None
+    )
+    if metrics is None:
+        return ""
+    made = json.loads(metrics.read_text(encoding="utf-8"))
+    seeds = made["parameters"].get("seeds")
+    counted = f", {seeds} seed{'s' * (seeds != 1)}" if seeds else ""
+    commit = f", commit {made['git_commit'][:10]}" if made.get("git_commit") else ""
+    return f"{counted}, {made['device']}{commit}"

@@ -1,0 +1,44 @@
+"""The written pages, and the texts of the project that are pages of the book as they stand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+from book import PAGES, PROJECT
+
+TEXTS = {
+    "data/README.md": "data/index.md",
+    "data/SCENES.md": "data/SCENES.md",
+    "CONTRIBUTING.md": "CONTRIBUTING.md",
+    "CHANGELOG.md": "CHANGELOG.md",
+}
+
+
+def write_pages(source: Path, chapters: list[str]) -> None:
+    """Copy the written pages, and list the chapters.
+
+    Args:
+        source: the root of the book's tree.
+        chapters: the notebooks that have a page.
+    """
+    shutil.copytree(PAGES, source, dirs_exist_ok=True)
+    for text, page in TEXTS.items():
+        (source / page).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / text, source / page)
+    lines = "\n".join(f"notebooks/{chapter}" for chapter in chapters)
+    toctree = f"```{{toctree}}\n:caption: Notebooks\n:maxdepth: 1\n\n{lines}\n```\n" if chapters else ""
+    (source / "generated" / "chapters.md").write_text(toctree, encoding="utf-8")
+    (source / "generated" / "citation.md").write_text(citation(), encoding="utf-8")
+
+
+def citation() -> str:
+    """Return the paper as BibTeX, from CITATION.cff."""
+    paper = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))["preferred-citation"]
+    authors = " and ".join(f"{author['family-names']}, {author['given-names']}" for author in paper["authors"])
+    key = f"{paper['authors'][0]['family-names'].lower()}{paper['year']}"
+    fields = {"title": paper["title"], "author": authors, "booktitle": paper["collection-title"], "year": paper["year"]}
+    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in {**fields, "url": paper["url"]}.items())
+    return f"```bibtex\n@inproceedings{{{key},\n{lines}\n}}\n```\n"

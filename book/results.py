@@ -1,0 +1,130 @@
+"""What is made of `results/`: a page for each published profile, and tables that written pages include."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from book import RESULTS, SHOWN
+
+# Later results without an entry here follow in alphabetical order, under their own name.
+TITLES = {
+    "scenes": "Composed scenes",
+    "flickr8k": "Flickr8k, from scratch",
+    "flickr8k_frozen": "Flickr8k, frozen encoders, at convergence",
+}
+SHORT = ["claim", "paper", "CLIP-Lite here", "against", "difference", "verdict"]
+VERDICTS = {"does not hold": "no", "holds": "yes", "reproduced": "yes", "not ": "open", "cannot": "open", "–": "open"}
+
+
+def published_profiles() -> list[str]:
+    """Return the profiles with published results, in the order of `TITLES`; `results/local` is somebody's own."""
+    found = sorted(path.parent.name for path in RESULTS.glob("*/README.md") if path.parent.name != "local")
+    return sorted(found, key=lambda name: (list(TITLES).index(name) if name in TITLES else len(TITLES), name))
+
+
+def write_results(source: Path) -> list[str]:
+    """Write `results/`: an index, a page for each profile, and what written pages include.
+
+    Args:
+        source: the root of the book's tree.
+
+    Returns:
+        The profiles that have a page.
+    """
+    profiles = published_profiles()
+    for profile in profiles:
+        page = source / "results" / profile / "index.md"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        text = (RESULTS / profile / "README.md").read_text(encoding="utf-8")
+        text = re.sub(r"\A# .*", f"# {TITLES.get(profile, profile)}", text)
+        page.write_text(f"{text}\n{_figures(source, profile)}{_notebooks(profile)}", encoding="utf-8")
+    fragments = source / "generated"
+    fragments.mkdir(parents=True, exist_ok=True)
+    (fragments / "verdicts.md").write_text(tabs(profiles, verdict_table), encoding="utf-8")
+    (fragments / "measured.md").write_text(tabs(profiles, main_table), encoding="utf-8")
+    (fragments / "profiles.md").write_text(_list_of_profiles(profiles), encoding="utf-8")
+    for name in ("overview", "one_batch", "convergence", "bounds"):
+        (fragments / f"{name}.md").write_text(_first_figure(name, profiles), encoding="utf-8")
+    return profiles
+
+
+def tabs(profiles: list[str], table: Callable[[str], str]) -> str:
+    """Return one tab for each profile that has the table, by what it was trained on."""
+    parts = []
+    for profile in profiles:
+        if text := table(profile):
+            parts.append(f":::{{tab-item}} {TITLES.get(profile, profile)}\n:sync: {profile}\n\n{text}\n:::\n")
+    return "::::{tab-set}\n" + "\n".join(parts) + "::::\n" if parts else "*No results are published yet.*\n"
+
+
+def verdict_table(profile: str) -> str:
+    """Return a profile's verdict on each claim of the paper as Markdown, from its published tables; "" without any."""
+    tables = RESULTS / profile / "tables"
+    path = next((path for path in (tables / "verdicts.csv", tables / "claims.csv") if path.exists()), None)
+    if path is None:
+        return ""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = [name for name in rows[0] if path.stem == "verdicts" or name in SHORT]
+    return pd.DataFrame([{name: _marked(row[name]) for name in columns} for row in rows]).to_markdown(index=False)
+
+
+def main_table(profile: str) -> str:
+    """Return a profile's table of all measurements as Markdown; "" if it has none."""
+    path = RESULTS / profile / "tables" / "main.md"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _marked(cell: str) -> str:
+    """Give a verdict its colour; any other cell stays as it is."""
+    kind = next((kind for start, kind in VERDICTS.items() if cell.startswith(start)), None)
+    return f'<span class="verdict {kind}">{cell}</span>' if kind and cell != "–" else cell
+
+
+def _figures(source: Path, profile: str) -> str:
+    """Return a gallery of a profile's figures, each with its PDF."""
+    figures = sorted((RESULTS / profile / "figures").glob("*.png"))
+    if not figures:
+        return ""
+    shutil.copytree(RESULTS / profile / "figures", source / "results" / profile / "figures", dirs_exist_ok=True)
+    cards = []
+    for path in figures:
+        pdf = f" · [PDF](figures/{path.stem}.pdf)" if path.with_suffix(".pdf").exists() else ""
+        image = f"[![{path.stem}](figures/{path.name})](figures/{path.name})"
+        cards.append(f":::{{grid-item-card}}\n{image}\n\n`{path.stem}`{pdf}\n:::\n")
+    return (
+        "## The figures\n\n::::{grid} 1 2 2 2\n:gutter: 3\n:class-container: figures\n\n"
+        + "\n".join(cards)
+        + "::::\n\n"
+    )
+
+
+def _notebooks(profile: str) -> str:
+    """Return the table of contents of a profile's notebooks; those of the shown profile are chapters of their own."""
+    paths = sorted((RESULTS / profile / "notebooks").glob("[0-9]*.ipynb"))
+    if not paths or profile == SHOWN:
+        return ""
+    return (
+        "## Its notebooks\n\n```{toctree}\n:maxdepth: 1\n\n"
+        + "\n".join(f"notebooks/{p.stem}" for p in paths)
+        + "\n```\n"
+    )
+
+
+def _list_of_profiles(profiles: list[str]) -> str:
+    lines = "\n".join(f"results/{profile}/index" for profile in profiles)
+    return f"```{{toctree}}\n:caption: Results\n:maxdepth: 1\n\n{lines}\n```\n" if profiles else ""
+
+
+def _first_figure(name: str, profiles: list[str]) -> str:
+    """Return the figure of the first profile that has it, as Markdown for a page at the root; "" if none has."""
+    for profile in profiles:
+        if (RESULTS / profile / "figures" / f"{name}.png").exists():
+            return f"```{{image}} /results/{profile}/figures/{name}.png\n:class: wide\n:alt: {name}\n```\n"
+    return ""
