@@ -21,6 +21,7 @@ from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.images import BrokenImage, MissingImage
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
 from cliplite_core.data.record import expect_mending, keep_what_belongs
+from cliplite_core.data.shards import ShardedPairs
 from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import new_tokenizer
 from cliplite_core.frozen import frozen_training
@@ -91,9 +92,10 @@ def _train(config: Config, directory: Path, processes: PartialState) -> Path:
     images, held_out = (read_split(config, split) for split in (config.data.train_split, config.data.val_split))
     pretraining = new_pretraining(config, images)
     rank, world = processes.process_index, processes.num_processes
+    shards = images.shard_sizes if isinstance(images, ShardedPairs) else None
 
     def order(start: int) -> PairBatches:
-        return PairBatches(len(images), config.train.batch_size, config.train.seed, start, rank, world)
+        return PairBatches(len(images), config.train.batch_size, config.train.seed, start, rank, world, shards)
 
     if config.model.frozen:
         batches, watched = frozen_training(pretraining.model, images, held_out, order, config)

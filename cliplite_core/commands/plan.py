@@ -9,6 +9,7 @@ from cliplite_core.commands.overrides import FIELDS_HELP, add_profile, configure
 EPILOG = """
 seeds=1       trainings per objective
 tflops=100    what your device sustains in training, in TFLOP/s; a third of its data sheet is a first guess
+devices=1     how many share a training; a figure for devices that never wait for each other
 
 example:
   cliplite plan coco seeds=3 tflops=100 batch_size=4096"""
@@ -16,14 +17,14 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `plan` takes: a profile, seeds, the device's speed, and any field."""
-    add_profile(parser, fields=f"seeds, tflops, or {FIELDS_HELP}")
+    add_profile(parser, fields=f"seeds, tflops, devices, or {FIELDS_HELP}")
     parser.epilog = EPILOG
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan of a profile."""
     profile, values = profile_and_values(options)
-    given = take(values, "plan", seeds=1, tflops=100.0)
+    given = take(values, "plan", seeds=1, tflops=100.0, devices=1)
     config = configured(profile or "", values)
 
     from cliplite_core.evaluation.budget import plan

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.shards import ShardedPairs
 from cliplite_core.data.splits import read_split
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.fingerprint import fingerprint_files
@@ -36,7 +37,7 @@ def data_record(config: Config) -> dict[str, str]:
     record = {"format": FORMAT}
     for name, split in (("training", config.data.train_split), ("validation", config.data.val_split)):
         images = read_split(config, split)
-        record |= {f"{name} {part}": value for part, value in _describe(images).items()}
+        record |= {f"{name} {part}": value for part, value in describe(images).items()}
     return record
 
 
@@ -126,7 +127,10 @@ def _say(line: str) -> None:
     print(f"note: {line}", file=sys.stderr, flush=True)
 
 
-def _describe(images: Sequence[CaptionedImage]) -> dict[str, str]:
+def describe(images: Sequence[CaptionedImage]) -> dict[str, str]:
+    """Return two digests with counts: of the "images", names, sizes and sampled contents; and of all "captions"."""
+    if isinstance(images, ShardedPairs):
+        return images.describe()
     told = [text for image in images for text in (image.path.name, *image.captions)]
     digest = hashlib.sha256("\0".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:12]
     files = fingerprint_files([image.path for image in images])[:12]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cliplite_core.config import Config, DataConfig
-from cliplite_core.data.captions import CaptionedImage, keep_listed, read_caption_table, read_coco_captions
+from cliplite_core.data.captions import CaptionedImage, keep_listed, listed, read_caption_table, read_coco_captions
 from cliplite_core.data.flickr_tokens import read_caption_tokens
 from cliplite_core.data.karpathy import read_karpathy
+from cliplite_core.data.shards import ShardedPairs, read_shards
 from cliplite_core.storage.places import data_root
+from cliplite_core.storage.tar_files import shard_folder
 
 
 def data_folder(config: Config) -> Path:
@@ -43,7 +46,7 @@ def data_folder(config: Config) -> Path:
     return folder
 
 
-def read_split(config: Config, split: str) -> list[CaptionedImage]:
+def read_split(config: Config, split: str) -> Sequence[CaptionedImage]:
     """Read the captioned images of one split; the training split is cut to `train_fraction`.
 
     Args:
@@ -51,26 +54,31 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
         split: the split's name as the data set has it, e.g. `config.data.train_split`.
 
     Returns:
-        The images in the data set's order; a fraction is a random subset, the same for a seed, smaller ones nested.
+        The images in the data set's order; a fraction is a random subset, the same for a seed, smaller ones nested. A
+        list, or `ShardedPairs` where they lie in shards.
 
     Raises:
         FileNotFoundError, ValueError: as `data_folder` and the format's reader; or the split has no image.
     """
     folder, data = data_folder(config), config.data
     captions, images = folder / _named(data.captions, split), folder / _named(data.images, split)
-    if data.format == "karpathy":
+    split_file = folder / _named(data.split_file, split) if data.split_file else None
+    if data.format == "webdataset":
+        items = _sharded_split(images, split, split_file, data)
+    elif data.format == "karpathy":
         items = read_karpathy(captions, images, split)
     else:
         items = _READERS[data.format](captions, images)
-        if data.split_file:
-            items = keep_listed(items, folder / _named(data.split_file, split), captions)
+        if split_file:
+            items = keep_listed(items, split_file, captions)
         elif "{split}" not in data.captions:
-            items = _hashed_split(items, split, data)
-    if not items:
-        raise ValueError(f"{captions}: no image with a caption in the split {split!r}")
+            items = [items[i] for i in _hashed_split((item.name for item in items), split, data)]
+    if not len(items):
+        raise ValueError(f"{_pairs_of(config, split)}: no image with a caption in the split {split!r}")
     if split == data.train_split and data.train_fraction < 1:
         order = np.random.default_rng([config.train.seed, len(items)]).permutation(len(items))
-        items = [items[i] for i in sorted(order[: round(data.train_fraction * len(items))])]
+        chosen = sorted(order[: round(data.train_fraction * len(items))])
+        items = items.take(chosen) if isinstance(items, ShardedPairs) else [items[i] for i in chosen]
     return items
 
 
@@ -105,17 +113,31 @@ def _named(pattern: str, split: str) -> str:
     return pattern.replace("{split}", split)  # `format` would stumble over any other brace
 
 
-def _hashed_split(items: list[CaptionedImage], split: str, data: DataConfig) -> list[CaptionedImage]:
+def _pairs_of(config: Config, split: str) -> Path:
+    """What the pairs of a split are read from: a caption file, or shards."""
+    data = config.data
+    return data_root() / data.folder / _named(data.images if data.format == "webdataset" else data.captions, split)
+
+
+def _sharded_split(where: Path, split: str, split_file: Path | None, data: DataConfig) -> ShardedPairs:
+    pairs = read_shards(where)
+    if split_file:
+        return pairs.take(listed(list(pairs.keys()), split_file, where))
+    return pairs if "{split}" in data.images else pairs.take(_hashed_split(pairs.keys(), split, data))
+
+
+def _hashed_split(image_names: Iterable[str], split: str, data: DataConfig) -> list[int]:
     """Split images by a hash of their names: adding images never moves others between splits."""
     names = (data.train_split, data.val_split, data.test_split)
     if split not in names:
         raise ValueError(f"split {split!r}: expected one of {', '.join(dict.fromkeys(names))}")
-    percentiles = ((item, zlib.crc32(item.name.encode()) % 100) for item in items)
-    return [item for item, at in percentiles if split == names[0 if at < 90 else 1 if at < 95 else 2]]
+    percentiles = (zlib.crc32(name.encode()) % 100 for name in image_names)
+    return [i for i, at in enumerate(percentiles) if split == names[0 if at < 90 else 1 if at < 95 else 2]]
 
 
 def _needed(config: Config, folder: Path) -> list[Path]:
     data = config.data
     splits = (data.train_split, data.val_split, data.test_split)
-    patterns = [data.captions, data.images, *([data.split_file] if data.split_file else [])]
-    return sorted({folder / _named(pattern, split) for pattern in patterns for split in splits})
+    patterns = [data.images, *([data.captions] if data.format != "webdataset" else [])]
+    patterns += [data.split_file] if data.split_file else []
+    return sorted({shard_folder(folder / _named(pattern, split)) for pattern in patterns for split in splits})
