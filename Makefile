@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations publish test lab lint notebooks clean
+.PHONY: results ablations publish test cluster lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -32,6 +32,11 @@ test: .venv/.installed lint
 	$(MAKE) results PROFILE=smoke
 	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
 	TQDM_DISABLE=1 $(BIN)/pytest notebooks --nbval-lax --nbval-current-env -n 2 --dist loadfile
+
+# What takes minutes or a cluster: four processes, and `smoke` through Slurm (Debian's slurm-wlm, as root; else skipped).
+cluster: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,cluster]"
+	TQDM_DISABLE=1 CLIPLITE_SLOW=1 $(BIN)/pytest tests/test_processes.py tests/cluster -v -s
 
 # For whoever edits a notebook: runs the committed copies on `smoke` and keeps their outputs, as nbval wants them.
 notebooks: .venv/.installed

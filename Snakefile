@@ -1,6 +1,6 @@
 # The artefact graph: data -> trained models -> one rule for every notebook -> results/PROFILE.
 # `make results` calls it; on a cluster (pip install -e ".[cluster]"): snakemake --executor slurm --jobs 9 --config
-# profile=coco seeds=3. Its default resources are asked for by the steps that are not counted below.
+# profile=coco seeds=3
 import re
 import sys
 from functools import cache
@@ -81,6 +81,10 @@ def one_of(runs):
 
 # What a job asks of a cluster, GPUs, minutes and memory; `--jobs` says that there is one. Here nothing is asked for, and
 # torch, which counts the operations, not loaded. Other figures: --set-resources pretrain:runtime=600
+ON_CLUSTER = workflow.resource_settings.nodes is not None
+READING = {"runtime": 120, "mem_mb": 8192} if ON_CLUSTER else {}  # of the data
+
+
 @cache
 def budget(config):
     from cliplite_core.evaluation.budget import measuring_resources, training_resources
@@ -89,7 +93,7 @@ def budget(config):
 
 
 def asked(config_of, measuring=False):
-    if workflow.resource_settings.nodes is None:
+    if not ON_CLUSTER:
         return {}
     ask = lambda wildcards: budget(config_of(wildcards).override(seed=0))[measuring]
     return {
@@ -111,6 +115,8 @@ rule training_data:
         SCENES,
     output:
         STATE / "training_data",
+    resources:
+        **READING,
     params:
         state=glance(BASE, notebook="01") if workflow.is_main_process else "",
     shell:
@@ -122,6 +128,8 @@ rule data:
         STATE / "training_data",
     output:
         STATE / "data",
+    resources:
+        **READING,
     params:
         state=glance(BASE) if workflow.is_main_process else "",
     shell:

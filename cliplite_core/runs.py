@@ -40,6 +40,11 @@ def train(config: Config) -> Path:
 
     A run whose data has changed since, finished or interrupted, is set aside by a line and trained anew.
 
+    Several processes (`accelerate launch`) share each batch and give the weights of one, to rounding, but for what is
+    drawn or averaged within a process: dropout and the prior's noise, and the batch norm of the image encoder, which
+    sees the share of its process (no SyncBN, as in CLIP; the first one's running statistics are kept). A run may go on
+    with another number of processes.
+
     Args:
         config: the run, complete.
 

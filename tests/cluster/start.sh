@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Starts a Slurm cluster of one node on this machine, as root: tests/cluster/start.sh FOLDER
-# Then `export SLURM_CONF=FOLDER/slurm.conf`; stop it with tests/cluster/stop.sh FOLDER.
-# Needs Debian's slurm-wlm and munge, which it neither installs nor configures outside FOLDER, /run/munge aside.
+# Stop it with tests/cluster/stop.sh FOLDER. Needs Debian's slurm-wlm and munge, which it does not install. Outside FOLDER
+# it makes /run/munge and the link /etc/slurm/slurm.conf, as jobs find their cluster by it; a cluster that is there is left.
 set -euo pipefail
 
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
 name=$(hostname -s)
 memory=$(awk '/MemTotal/ {print int($2 / 1024)}' /proc/meminfo)
-mkdir -p "$folder"/{state,spool,log}
+mkdir -p "$folder"/{state,spool,log} /etc/slurm
+if [ -e /etc/slurm/slurm.conf ]; then
+    echo "/etc/slurm/slurm.conf is there: this machine has a cluster, which is left alone" >&2
+    exit 1
+fi
 
 cat > "$folder/slurm.conf" <<CONF
 ClusterName=loopback
@@ -36,7 +40,7 @@ ReturnToService=2
 NodeName=$name NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
 PartitionName=all Nodes=$name Default=YES MaxTime=1-0 OverSubscribe=NO State=UP
 CONF
-export SLURM_CONF=$folder/slurm.conf
+ln -s "$folder/slurm.conf" /etc/slurm/slurm.conf
 
 if ! munge -n > /dev/null 2>&1; then  # none is running: a daemon of our own, with Debian's key
     install -d -o munge -g munge -m 755 /run/munge

@@ -20,9 +20,7 @@ DEADLINE = 3600  # seconds, for a test that would otherwise hang
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
 
 pytestmark = [
-    pytest.mark.skipif(
-        not os.environ.get("CLIPLITE_SLURM"), reason="takes minutes: `make cluster` sets CLIPLITE_SLURM=1"
-    ),
+    pytest.mark.skipif(not os.environ.get("CLIPLITE_SLOW"), reason="takes minutes: make cluster"),
     pytest.mark.skipif(
         not all(map(shutil.which, NEEDED)) or not hasattr(os, "getuid") or os.getuid() != 0,
         reason="needs Slurm and munge (Debian: slurm-wlm), and root to start them",
@@ -34,9 +32,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(tmp_path):
     folder = tmp_path / "cluster"
-    monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
     subprocess.run([HERE / "start.sh", folder], check=True)
     yield folder
     subprocess.run([HERE / "stop.sh", folder], check=True)
