@@ -58,9 +58,10 @@ def files(*patterns):
 
 
 def imported(notebook):
-    """The modules outside the folders below that a notebook imports, such as the export of 10."""
-    names = re.findall(r"from cliplite_core\.([\w.]+) import", notebook.read_text(encoding="utf-8"))
-    return files(*(f"cliplite_core/{name.replace('.', '/')}.py" for name in sorted(set(names))))
+    """The modules outside the folders below that a notebook imports, such as the export of 10; of `explore` all."""
+    names = set(re.findall(r"from cliplite_core\.([\w.]+) import", notebook.read_text(encoding="utf-8")))
+    modules = [f"cliplite_core/{name.replace('.', '/')}.py" for name in sorted(names) if not name.startswith("explore")]
+    return files(*modules, *(["cliplite_core/explore/*.*"] if any(name.startswith("explore") for name in names) else []))
 
 
 SCENES = files("cliplite_core/scenes/*.py", "data/concepts.csv", "data/activities.csv") if BASE.data.scenes_train else []
@@ -70,7 +71,7 @@ MEASURING = TRAINING + files(
     "cliplite_core/evaluation/*.py", "cliplite_core/data/labelled/*.py", "cliplite_core/data/inventory/needs.py"
 )
 REPORTING = MEASURING + files(
-    "cliplite_core/reporting/**/*.py", "cliplite_core/commands/notebook.py", "data/*.csv", "data/*.json", "data/*.txt",
+    "cliplite_core/reporting/**/*.py", "cliplite_core/commands/notebook.py", "data/*.csv", "data/*.json", "data/claims.toml", "data/*.txt",
     f"data/findings/{BASE.profile}.md",
 )  # fmt: skip
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +16,15 @@ from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.images import read_image
 from cliplite_core.model import CLIPLite
 from cliplite_core.objectives import rolled_scores
+from cliplite_core.storage.files import replacing
 
 if TYPE_CHECKING:
     from cliplite_core.trainer import Trainer
 
 CUTOFFS = (1, 5, 10)  # k of R@k
 HALVES = (("even", slice(0, None, 2)), ("odd", slice(1, None, 2)))  # of the queries
+BEST = "best.pt"  # in a run's directory, until the run is finished
+AT_ONCE = 256  # images of a gallery that pass through the encoder together
 
 
 class Gallery:
@@ -43,8 +48,10 @@ class Gallery:
         if self.features is not None:
             features = model.image_features(self.features[0]), model.text_features({"features": self.features[1]})
         else:
-            pixels = torch.stack([model.preprocess(read_image(image.path)) for image in self.images])
-            features = model.image_features(pixels), model.text_features([image.captions[0] for image in self.images])
+            parts = [self.images[start : start + AT_ONCE] for start in range(0, len(self.images), AT_ONCE)]
+            pixels = (torch.stack([model.preprocess(read_image(image.path)) for image in part]) for part in parts)
+            texts = ([image.captions[0] for image in part] for part in parts)
+            features = torch.cat([*map(model.image_features, pixels)]), torch.cat([*map(model.text_features, texts)])
         return model.critic.embed(*(feature.float() for feature in features))
 
 
@@ -81,11 +88,16 @@ class RetrievalCurve:
         config: the run, for its length.
         kind: of the log's lines.
         times: how often, beside the start.
+
+    Attributes:
+        at: the steps at which it looks.
+        found: what the last look found, as `recall_of` returns it.
     """
 
     def __init__(self, gallery: Gallery, config: Config, kind: str = "retrieval", times: int = 10) -> None:
         self.gallery, self.kind = gallery, kind
         self.at = {round(share * config.train.steps) for share in np.linspace(0, 1, times + 1)}
+        self.found: dict[str, float] = {}
 
     @torch.no_grad()
     def __call__(self, trainer: Trainer) -> None:
@@ -95,26 +107,85 @@ class RetrievalCurve:
         model, pairs = trainer.pretraining.model.eval(), len(self.gallery.images)
         scores = model.critic.cross(*self.gallery.embed(model))  # shape: (pairs, pairs)
         model.train()
+        ranks = gallery_ranks(scores)
         chance = {f"chance R@{k}": min(1.0, k / pairs) for k in CUTOFFS}
         # Of every other query by itself: where to stop is chosen on one half, and the recall there told of the other.
-        halves = {half: gallery_recall(scores, queries) for half, queries in HALVES}
+        halves = {half: recall_of(ranks[:, queries]) for half, queries in HALVES}
         halves = {f"{half} {name}": value for half, found in halves.items() for name, value in found.items()}
-        trainer.log(self.kind, **gallery_recall(scores), **chance, **halves, gallery=pairs)
+        self.found = recall_of(ranks)
+        trainer.log(self.kind, **self.found, **chance, **halves, gallery=pairs)
 
 
-def gallery_recall(scores: Tensor, queries: slice = slice(None)) -> dict[str, float]:
-    """Measure retrieval among pairs: the share of queries with their own answer in the top k.
+class KeepBest:
+    """Keep the weights of the best validation recall in a file, and end a training that has long stopped improving.
+
+    What is kept is a function of the steps alone: a run that was killed and gone on with keeps and ends where an
+    unbroken one does. Frozen encoders are left out.
 
     Args:
-        scores: (N, N), image i with caption j; both directions count alike, and ties count against the query.
-        queries: which of the N images and captions ask; all of them answer.
+        curve: looks at the recall, and is called before this.
+        directory: of the run.
+        patience: looks without a better one before the training is stopped. 0, or several processes = never.
+    """
+
+    def __init__(self, curve: RetrievalCurve, directory: Path, patience: int) -> None:
+        self.curve, self.path, self.patience = curve, directory / BEST, patience
+
+    def __call__(self, trainer: Trainer) -> None:
+        """Compare the look just taken with the best so far."""
+        if trainer.step not in self.curve.at or not trainer.accelerator.is_main_process:
+            return
+        value = float(np.mean([self.curve.found[f"R@{k}"] for k in CUTOFFS]))
+        best = None if trainer.step == 0 else self.read()
+        if best is None or value > best["value"]:
+            model = trainer.pretraining.model
+            left_out = ("image_encoder.", "text_encoder.") if model.config.model.frozen else ()
+            weights = {name: w for name, w in model.state_dict().items() if not name.startswith(left_out)}
+            best = {"step": trainer.step, "value": value, "weights": weights}
+            with replacing(self.path) as temporary:
+                torch.save(best, temporary)
+        since = sum(best["step"] < look <= trainer.step for look in self.curve.at)
+        trainer.stopped = 0 < self.patience <= since and trainer.accelerator.num_processes == 1
+
+    def read(self) -> dict:
+        """Return `step`, `value` (mean recall, in [0, 1]) and `weights` of the best look so far.
+
+        Raises:
+            ValueError: the file is gone or broken.
+        """
+        try:
+            return torch.load(self.path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+            raise ValueError(
+                f"{self.path}: missing or broken ({type(error).__name__}), expected the best weights so far; "
+                "remove the run's folder and start again"
+            ) from error
+
+
+def gallery_ranks(scores: Tensor) -> Tensor:
+    """Rank the own answer of each of N images and N captions: 1 = nothing else scores as well.
+
+    Args:
+        scores: (N, N), image i with caption j; ties count against the query.
+
+    Returns:
+        (2, N) int64 >= 1: of the images among captions, of the captions among images.
+    """
+    return torch.stack([(s >= s.diagonal()[:, None]).sum(dim=1) for s in (scores, scores.T)])
+
+
+def recall_of(ranks: Tensor) -> dict[str, float]:
+    """Return the share of queries with their own answer in the top k; both directions count alike.
+
+    Args:
+        ranks: (2, Q), of the queries asked for.
 
     Returns:
         "R@1", "R@5" and "R@10", in [0, 1]; equal to `evaluation.retrieval_metrics` with one caption per image.
 
     Example:
-        >>> gallery_recall(torch.tensor([[2.0, 1.0], [3.0, 4.0]]))["R@1"]  # of four queries, text 0 finds image 1
+        >>> scores = torch.tensor([[2.0, 1.0], [3.0, 4.0]])
+        >>> recall_of(gallery_ranks(scores))["R@1"]  # of four queries, text 0 finds image 1
         0.75
     """
-    ranks = torch.stack([(s >= s.diagonal()[:, None]).sum(dim=1)[queries] for s in (scores, scores.T)])  # shape: (2, Q)
     return {f"R@{k}": (ranks <= k).double().mean().item() for k in CUTOFFS}

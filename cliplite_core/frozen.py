@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.frozen import feature_batches
 from cliplite_core.data.images import read_image
 from cliplite_core.data.pairs import PairBatches
+from cliplite_core.data.tokenizer import tokenize
 from cliplite_core.model import CLIPLite
-from cliplite_core.storage.features import cached_rows
+from cliplite_core.storage.features import cached_rows, rows_left
 from cliplite_core.storage.fingerprint import fingerprint_files
 from cliplite_core.storage.places import runs_root
 from cliplite_core.trainer import Batch, Trainer
@@ -74,7 +76,6 @@ def gallery(items: Sequence[CaptionedImage], pictures: np.ndarray, captions: np.
     return Gallery(items, (torch.from_numpy(np.array(pictures[: len(items)])), torch.from_numpy(captions[first])))
 
 
-@torch.no_grad()
 def encode_once(model: CLIPLite, items: Sequence[CaptionedImage]) -> tuple[np.ndarray, np.ndarray]:
     """Return what a model's encoders say of a split, before standardisation; computed once for all runs.
 
@@ -85,22 +86,52 @@ def encode_once(model: CLIPLite, items: Sequence[CaptionedImage]) -> tuple[np.nd
     Returns:
         (N, image_dim) and (M, text_dim) float32, memory-mapped from `features/` beside the runs.
     """
-    texts, size = [caption for item in items for caption in item.captions], model.config.data.image_size
+    (pictures, captions), (encode_images, encode_texts) = _paths(model, items), encoders(model, items)
+    return (
+        cached_rows(pictures, len(items), encode_images, "images"),
+        cached_rows(captions, sum(len(item.captions) for item in items), encode_texts, "captions"),
+    )
+
+
+def encoders(
+    model: CLIPLite, items: Sequence[CaptionedImage]
+) -> tuple[Callable[[slice], np.ndarray], Callable[[slice], np.ndarray]]:
+    """Return two functions, rows of the images and of the captions of a split -> (rows, D) float32 features.
+
+    Args:
+        model: its encoders are put into evaluation mode.
+        items: the split.
+    """
+    texts = [caption for item in items for caption in item.captions]
     image_encoder, text_encoder = model.image_encoder.eval(), model.text_encoder.eval()
 
+    @torch.no_grad()
     def encode_images(rows: slice) -> np.ndarray:
-        pixels = [model.preprocess(read_image(item.path)) for item in items[rows]]
+        with ThreadPoolExecutor() as threads:  # Pillow decodes without the interpreter's lock: on all cores
+            pixels = list(threads.map(lambda item: model.preprocess(read_image(item.path)), items[rows]))
         return image_encoder(torch.stack(pixels).to(model.device)).float().cpu().numpy()
 
+    @torch.no_grad()
     def encode_texts(rows: slice) -> np.ndarray:
-        tokens = model.tokenizer(texts[rows], padding=True, truncation=True, return_tensors="pt").to(model.device)
-        return text_encoder(tokens).float().cpu().numpy()
+        tokens = tokenize(model.tokenizer, texts[rows])
+        return text_encoder({name: ids.to(model.device) for name, ids in tokens.items()}).float().cpu().numpy()
 
-    seen = [str(size), fingerprint_files([item.path for item in items])]
-    pictures = cached_rows(_path("images", image_encoder, seen), len(items), encode_images, "images")
+    return encode_images, encode_texts
+
+
+def yet_to_encode(model: CLIPLite, items: Sequence[CaptionedImage]) -> tuple[int, int]:
+    """Return how many images and captions of a split `encode_once` has yet to compute."""
+    pictures, captions = _paths(model, items)
+    return rows_left(pictures, len(items)), rows_left(captions, sum(len(item.captions) for item in items))
+
+
+def _paths(model: CLIPLite, items: Sequence[CaptionedImage]) -> tuple[Path, Path]:
+    """The files of the features of images and of captions."""
+    data = model.config.data
+    seen = [str(data.image_size), fingerprint_files([item.path for item in items])]
     vocabulary = sorted(model.tokenizer.get_vocab().items())
-    read = [str(model.config.data.max_tokens), str(vocabulary), *texts]
-    return pictures, cached_rows(_path("captions", text_encoder, read), len(texts), encode_texts, "captions")
+    read = [str(data.max_tokens), str(vocabulary), *(caption for item in items for caption in item.captions)]
+    return _path("images", model.image_encoder, seen), _path("captions", model.text_encoder, read)
 
 
 def _path(kind: str, encoder: nn.Module, depends_on: Sequence[str]) -> Path:

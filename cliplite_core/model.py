@@ -83,6 +83,7 @@ class CLIPLite(nn.Module):
         if m.frozen:
             self.image_encoder.requires_grad_(False)
             self.text_encoder.requires_grad_(False)
+        if m.frozen or m.standardized:
             self.standardize = nn.ModuleDict({"image": Standardize(image_dim), "text": Standardize(text_dim)})
         if m.critic == "concat":
             self.critic = ConcatCritic(image_dim, text_dim)

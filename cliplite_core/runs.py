@@ -6,6 +6,7 @@ A finished run is returned as it is, an interrupted one goes on from its last ch
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +16,12 @@ from accelerate import PartialState
 from filelock import FileLock
 from transformers import set_seed
 
-from cliplite_core.callbacks import Gallery, RetrievalCurve, ScoreSnapshots
+from cliplite_core.callbacks import BEST, Gallery, KeepBest, RetrievalCurve, ScoreSnapshots
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.images import BrokenImage, MissingImage
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
-from cliplite_core.data.record import expect_mending, keep_what_belongs
+from cliplite_core.data.record import changes, data_record, expect_mending, keep_what_belongs, read_record
 from cliplite_core.data.shards import ShardedPairs
 from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import new_tokenizer
@@ -29,13 +30,14 @@ from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
 from cliplite_core.storage.files import replacing, write_text
 from cliplite_core.storage.memory import peak_memory_gib
-from cliplite_core.storage.places import run_directory
+from cliplite_core.storage.places import published_run_directory, run_directory
+from cliplite_core.storage.weights import load_weights
 from cliplite_core.trainer import CHECKPOINTS, Trainer, on_cpu
 
 WATCHED = 256  # held-out pairs that are looked at during training
 
 
-def train(config: Config) -> Path:
+def train(config: Config, directory: Path | None = None, settings: str = "", start: Path | None = None) -> Path:
     """Train one model, or return the finished run of exactly this configuration on exactly this data.
 
     A run whose data has changed since, finished or interrupted, is set aside by a line and trained anew.
@@ -47,6 +49,10 @@ def train(config: Config) -> Path:
 
     Args:
         config: the run, complete.
+        directory: where the run lies. None = below the runs root, by the configuration's hash.
+        settings: of a directory that is not named by the hash: what the run was told, in words; other words count as
+            other data.
+        start: a saved model of the same shapes to go on from. None = as the configuration starts it.
 
     Returns:
         The run's directory: `model/` (for `CLIPLite.load`), `log.jsonl`, `run.json` (seconds, images/s, device).
@@ -57,17 +63,14 @@ def train(config: Config) -> Path:
         OSError: a file of the run cannot be written; its last checkpoint is whole.
         NonFiniteLoss: training diverged.
     """
-    if config.data.scenes_train:
-        from cliplite_core.scenes.generate import compose_scenes
-
-        compose_scenes(config)
-    directory = run_directory(config)
+    _compose(config)
+    directory = directory or run_directory(config)
     directory.mkdir(parents=True, exist_ok=True)
     processes = PartialState(cpu=on_cpu())
     if processes.num_processes > 1:  # one process group, one run: the others would wait for the lock for ever
-        return _train(config, directory, processes)
+        return _train(config, directory, processes, settings, start)
     with FileLock(directory / "lock"):  # a second process that wants the same run waits for it
-        return _train(config, directory, processes)
+        return _train(config, directory, processes, settings, start)
 
 
 def new_pretraining(config: Config, images: Sequence[CaptionedImage]) -> Pretraining:
@@ -82,20 +85,49 @@ def new_pretraining(config: Config, images: Sequence[CaptionedImage]) -> Pretrai
     return Pretraining(CLIPLite(config, tokenizer))
 
 
+def find_run(config: Config) -> Path:
+    """Return the finished run of a configuration: one's own, else the published one, else the one that is trained now.
+
+    Args:
+        config: the run, complete.
+
+    Returns:
+        The run's directory, as `train` leaves it. A published one counts only if it has seen the data that is here.
+    """
+    published = published_run_directory(config)
+    record = read_record(published)
+    if record is None or (run_directory(config) / "run.json").exists():
+        return train(config)
+    _compose(config)
+    if changed := changes(record, data_record(config)):
+        print(f"note: the published {published.name} has seen other data: {'; '.join(changed)}", file=sys.stderr)
+        return train(config)
+    return published
+
+
 def load_run(config: Config) -> CLIPLite:
-    """Return the trained model of a configuration, in evaluation mode; trains it first if need be."""
-    return CLIPLite.load(train(config) / "model")
+    """Return the trained model of a configuration, in evaluation mode; see `find_run` for where it comes from."""
+    return CLIPLite.load(find_run(config) / "model")
 
 
-def _train(config: Config, directory: Path, processes: PartialState) -> Path:
+def _compose(config: Config) -> None:
+    if config.data.scenes_train:
+        from cliplite_core.scenes.generate import compose_scenes
+
+        compose_scenes(config)
+
+
+def _train(config: Config, directory: Path, processes: PartialState, settings: str, start: Path | None) -> Path:
     if processes.is_main_process:
-        keep_what_belongs(config, directory)
+        keep_what_belongs(config, directory, settings)
     processes.wait_for_everyone()
     if (directory / "run.json").exists():
         return directory
     started = time.perf_counter()
     images, held_out = (read_split(config, split) for split in (config.data.train_split, config.data.val_split))
     pretraining = new_pretraining(config, images)
+    if start is not None:
+        load_weights(pretraining.model, CLIPLite.load(start).state_dict(), f"{start}: as a start")
     rank, world = processes.process_index, processes.num_processes
     shards = images.shard_sizes if isinstance(images, ShardedPairs) else None
 
@@ -105,10 +137,16 @@ def _train(config: Config, directory: Path, processes: PartialState) -> Path:
     if config.model.frozen:
         batches, watched = frozen_training(pretraining.model, images, held_out, order, config)
     else:
-        pairs, gallery = CaptionPairs(images, config.data, config.train.seed), Gallery(held_out[:WATCHED])
+        pairs = CaptionPairs(images, config.data, config.train.seed)
+        gallery = Gallery(held_out if config.train.keep == "best" else held_out[:WATCHED])
         tokenizer, workers = pretraining.model.tokenizer, config.data.workers
         batches = lambda start: pair_loader(pairs, order(start), tokenizer, workers)  # noqa: E731
         watched = [ScoreSnapshots(gallery, config), RetrievalCurve(gallery, config)]
+    best = None
+    if config.train.keep == "best":
+        curve = next(callback for callback in watched if isinstance(callback, RetrievalCurve))
+        best = KeepBest(curve, directory, config.train.patience)
+        watched = [*watched, best]
     trainer = Trainer(pretraining, batches, config, directory, callbacks=watched)
     try:
         trainer.fit()
@@ -116,13 +154,15 @@ def _train(config: Config, directory: Path, processes: PartialState) -> Path:
         expect_mending(directory)
         raise
     if processes.is_main_process:
-        _finish(trainer, directory, time.perf_counter() - started)
+        _finish(trainer, directory, time.perf_counter() - started, best.read() if best else None)
     processes.wait_for_everyone()
     return directory
 
 
-def _finish(trainer: Trainer, directory: Path, seconds: float) -> None:
+def _finish(trainer: Trainer, directory: Path, seconds: float, best: dict | None) -> None:
     trained = (trainer.step - trainer.resumed_from) * trainer.config.batch_size
+    if best:
+        trainer.pretraining.model.load_state_dict(best["weights"], strict=False)  # frozen encoders are as they were
     with replacing(directory / "model") as temporary:
         trainer.pretraining.model.save(temporary)
     summary = {
@@ -133,7 +173,7 @@ def _finish(trainer: Trainer, directory: Path, seconds: float) -> None:
         "device": str(trainer.accelerator.device),
         "processes": trainer.accelerator.num_processes,
         "threads": torch.get_num_threads(),
-    }
+    } | ({"steps": trainer.step, "best_step": best["step"]} if best else {})
     write_text(directory / "run.json", json.dumps(summary, indent=2) + "\n")
-    for name in CHECKPOINTS:
+    for name in (*CHECKPOINTS, BEST):
         (directory / name).unlink(missing_ok=True)

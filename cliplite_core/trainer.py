@@ -45,6 +45,7 @@ class Trainer:
     Attributes:
         step: optimiser steps taken so far.
         resumed_from: the step of the checkpoint this process went on from, 0 for a fresh start.
+        stopped: a callback sets it to end the training after this step.
         accelerator: device, precision and processes.
     """
 
@@ -59,15 +60,16 @@ class Trainer:
         self.accelerator = Accelerator(cpu=on_cpu(), mixed_precision=mixed_precision(config.train.precision))
         self.pretraining, self.batches, self.config = pretraining, batches, config.train
         self.directory, self.callbacks = directory, callbacks
-        self.step = self.resumed_from = 0
+        self.step, self.resumed_from, self.stopped = 0, 0, False
         pretraining.to(self.accelerator.device, memory_format=torch.channels_last)
+        self.learned = [parameter for parameter in pretraining.parameters() if parameter.requires_grad]
         self.module = self.accelerator.prepare(pretraining)
         self.optimizer = build_optimizer(pretraining, config.optim)
         self.schedule = get_cosine_schedule_with_warmup(self.optimizer, config.optim.warmup_steps, self.config.steps)
         self.clip_norm = config.optim.clip_norm or math.inf
 
     def fit(self) -> None:
-        """Run from the last checkpoint, or from the start, to the last step.
+        """Run from the last checkpoint, or from the start, to the last step or until a callback stops it.
 
         Raises:
             NonFiniteLoss: the loss is not a finite number; the weights before that step are in `diverged.pt`.
@@ -84,41 +86,49 @@ class Trainer:
         if self.step == 0:
             self._notify()
         logged_at, logged_step = time.perf_counter(), self.step
-        while self.step < steps:
-            metrics = self._train_step(next(batches))
+        while self.step < steps and not self.stopped:
+            output = self._train_step(next(batches))
             self.step += 1
             bar.update()
             if self.step % self.config.log_every == 0 or self.step == steps:
                 now = time.perf_counter()
                 rate = (self.step - logged_step) * size / (now - logged_at)
+                metrics = {name: value.mean().item() for name, value in output.items()}
                 self.log("train", **metrics, samples=self.step * size, images_per_second=rate)
                 bar.set_postfix(bound=f"{metrics['bound']:.3f}", refresh=False)
                 logged_at, logged_step = now, self.step
             self._notify()
-            if self.step % self.config.checkpoint_every == 0 and self.step < steps:
+            if self.step % self.config.checkpoint_every == 0 and self.step < steps and not self.stopped:
                 self._save("state.pt")
         bar.close()
         self.module.eval()
 
-    def _train_step(self, batch: Batch) -> dict[str, float]:
+    def _train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Take one step; return as tensors what is logged of some steps: to read a number takes time."""
         device = self.accelerator.device
-        # Dropout and prior noise follow from (seed, step, process): a resume needs no generator state.
-        torch.manual_seed(
-            int(SeedSequence([self.config.seed, self.step, self.accelerator.process_index]).generate_state(1)[0])
-        )
+        self._seed_step()
         layout = torch.channels_last if batch[0].ndim == 4 else torch.preserve_format  # frozen encoders: (B, D)
         images = batch[0].to(device, non_blocking=True, memory_format=layout)
         output = self.module(images, {name: ids.to(device, non_blocking=True) for name, ids in batch[1].items()})
         self._require_finite("loss", output["loss"])
         self.accelerator.backward(output["loss"])
-        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        norm = self.accelerator.clip_grad_norm_(self.learned, self.clip_norm)
         self._require_finite("gradient norm", norm)
-        rate = self.schedule.get_last_lr()[0]
+        rate = torch.tensor(self.schedule.get_last_lr()[0], dtype=torch.float64)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        means = {name: value.mean().item() for name, value in output.items()}
-        return {**means, "gradient_norm": norm.item(), "learning_rate": rate}
+        return {**output, "gradient_norm": norm, "learning_rate": rate}
+
+    def _seed_step(self) -> None:
+        """Let dropout and prior noise follow from (seed, step, process): a resume needs no generator state."""
+        entropy = SeedSequence([self.config.seed, self.step, self.accelerator.process_index])
+        seed = int(entropy.generate_state(1)[0])
+        if self.accelerator.device.type == "cpu":
+            # `torch.manual_seed` also prepares each kind of GPU, with a stack trace: longer than a small critic's step.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     def _require_finite(self, what: str, value: Tensor) -> None:
         if math.isfinite(value.item()):
@@ -191,6 +201,11 @@ class Trainer:
 def on_cpu() -> bool:
     """Whether to compute on CPUs; unless told so, accelerate takes each of several CPU processes for the only one."""
     return not torch.accelerator.is_available()
+
+
+def training_device() -> torch.device:
+    """Return the device that a single process trains on."""
+    return torch.device("cpu") if on_cpu() else torch.accelerator.current_accelerator()
 
 
 def mixed_precision(precision: str) -> str:

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from cliplite_core import runs
-from cliplite_core.callbacks import Gallery, gallery_recall
+from cliplite_core.callbacks import Gallery, gallery_ranks, recall_of
 from cliplite_core.data.splits import read_split
 from cliplite_core.evaluation.features import embed_split
 from cliplite_core.evaluation.retrieval import retrieval_metrics
@@ -46,7 +46,7 @@ def test_watching_changes_no_weight(tiny, tmp_path, monkeypatch):
 
 def test_recall_among_pairs_is_that_of_the_evaluation_ties_included():
     scores = torch.randn(40, 40, generator=torch.Generator().manual_seed(0)).round(decimals=1)  # rounded: many ties
-    found, whole = gallery_recall(scores), retrieval_metrics(scores, range(40))
+    found, whole = recall_of(gallery_ranks(scores)), retrieval_metrics(scores, range(40))
     for name, value in found.items():
         assert value == pytest.approx((whole["image_to_text"][name] + whole["text_to_image"][name]) / 2)
 

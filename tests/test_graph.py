@@ -123,7 +123,7 @@ TRAININGS = {"pretrain": 3, "ablation": 6, "quality": 6, "notebook": 11}
         ("cliplite_core/evaluation/retrieval.py", {"quality": 6, "notebook": 11}),
         ("data/prompts.json", {"quality": 6, "notebook": 11}),
         ("cliplite_core/reporting/claims.py", {"notebook": 11}),
-        ("data/paper_figures.csv", {"notebook": 11}),
+        ("data/claims.toml", {"notebook": 11}),
         ("cliplite_core/commands/export.py", {"notebook": 2}),  # 10 imports it, and 09 shows what the others wrote
         ("notebooks/04_retrieval.ipynb", {"notebook": 2}),
     ],

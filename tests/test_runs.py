@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from cliplite_core.config import Config
 from cliplite_core.data.images import read_image
 from cliplite_core.data.splits import read_split
 from cliplite_core.model import CLIPLite
-from cliplite_core.runs import load_run, train
+from cliplite_core.runs import find_run, load_run, train
 from cliplite_core.storage.logs import read_log, read_summary
 from cliplite_core.storage.places import run_directory
 
@@ -249,3 +250,17 @@ def test_two_processes_train_as_one_on_the_same_batches(tiny, tmp_path):
         48,
     ]
     assert CLIPLite.load(run_directory(tiny) / "model").config == tiny
+
+
+def test_a_published_run_is_taken_if_it_saw_this_data_and_none_was_trained_here(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("cliplite_core.storage.places.PROJECT", tmp_path)
+    published = tmp_path / "results" / "smoke" / "runs" / run_directory(tiny).name
+    shutil.copytree(train(tiny), published)
+    monkeypatch.setenv("CLIPLITE_RUNS", str(tmp_path / "elsewhere"))
+    assert find_run(tiny) == published
+    record = json.loads((published / "data.json").read_text())
+    (published / "data.json").write_text(json.dumps(record | {"training captions": "3, of another day"}))
+    assert find_run(tiny) == run_directory(tiny), "trained here"
+    assert "has seen other data: training captions" in capsys.readouterr().err
+    (published / "data.json").write_text(json.dumps(record))
+    assert find_run(tiny) == run_directory(tiny), "one's own comes first"

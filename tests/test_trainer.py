@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from numpy.random import SeedSequence
 from tiny import CAPTIONS
 from torch import Tensor
 from transformers import set_seed
@@ -94,6 +95,25 @@ def test_three_steps_and_three_steps_are_six_steps(trainer, fields):
     assert (resumed.resumed_from, resumed.step) == (3, 6)
     assert equal(weights(resumed), weights(unbroken))
     assert log_of(resumed) == log_of(unbroken)
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["all learns", "the critic alone learns"])
+def test_the_loop_is_a_plain_one_to_the_last_bit(trainer, frozen):
+    """What is left out of a step for speed is bookkeeping: not a digit of a published training may move."""
+    fields = {"optimizer": "adamw", "text_dropout": 0.1, "frozen": frozen, "clip_norm": 0.5, "steps": 5}
+    run, plain = fit(trainer("run", **fields)), trainer("plain", **fields)
+    model, optimizer, schedule, log = plain.pretraining.train(), plain.optimizer, plain.schedule, []
+    for step, (images, tokens) in enumerate(plain.batches(0)):
+        torch.manual_seed(int(SeedSequence([plain.config.seed, step, 0]).generate_state(1)[0]))
+        output = model(images.contiguous(memory_format=torch.channels_last), tokens)
+        output["loss"].backward()
+        norm, rate = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5), schedule.get_last_lr()[0]
+        optimizer.step(), schedule.step(), optimizer.zero_grad()
+        means = {name: value.mean().item() for name, value in output.items()}
+        done = {"kind": "train", "step": step + 1}
+        log.append({**done, **means, "gradient_norm": norm.item(), "learning_rate": rate, "samples": 4 * (step + 1)})
+    assert log == log_of(run)
+    assert equal(weights(plain), weights(run))
 
 
 def test_a_run_broken_twice_before_and_after_a_checkpoint_is_still_the_unbroken_run(trainer):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cliplite_core.storage.files import replacing
+from cliplite_core.storage.files import replacing, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,8 +17,10 @@ if TYPE_CHECKING:
     from cliplite_core.model import CLIPLite
 
 EPILOG = """
-torchvision   the image encoder, for torchvision.models: OUT is a file, .pth or .safetensors
+torchvision   the image encoder, for torchvision.models: OUT is a file, .pth or .safetensors; beside it a .json says
+              which network it is, and which images it takes
                   network = torchvision.models.get_model("resnet18"); network.fc = torch.nn.Identity()
+                  (of mobilenet_v2: network.classifier = torch.nn.Identity())
                   network.load_state_dict(torch.load("out.pth", weights_only=True))
 detectron2    the image encoder, for MODEL.WEIGHTS: OUT is a file, .pth; besides, the config needs
                   MODEL: {PIXEL_MEAN: [123.675, 116.280, 103.530], PIXEL_STD: [58.395, 57.120, 57.375],
@@ -105,7 +110,7 @@ def detectron2_name(name: str) -> str:
 
 
 def write_torchvision(model: CLIPLite, out: str | Path) -> Path:
-    """Write the image encoder as a torchvision state dict.
+    """Write the image encoder as a torchvision state dict, and beside it a JSON file that says what images it takes.
 
     Args:
         model: a trained model.
@@ -119,12 +124,17 @@ def write_torchvision(model: CLIPLite, out: str | Path) -> Path:
     """
     import torch
 
+    from cliplite_core.data.transforms import IMAGENET_MEAN, IMAGENET_STD
     from cliplite_core.storage.weights import write_weights
 
     out = _with_suffix(Path(out), (".pth", ".safetensors"))
     state = torchvision_state(model)
     with replacing(out) as temporary:
         write_weights(temporary, state) if out.suffix == ".safetensors" else torch.save(state, temporary)
+    images = {"resize_shorter_side": model.config.data.image_size, "center_crop": model.config.data.image_size}
+    images |= {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    about = {"network": model.config.model.image_arch, "images": images}
+    write_text(out.with_suffix(".json"), json.dumps(about, indent=1) + "\n")
     return out
 
 
@@ -185,6 +195,32 @@ def write_transformers(model: CLIPLite, out: str | Path) -> Path:
 
 
 FORMATS = {"torchvision": write_torchvision, "detectron2": write_detectron2, "transformers": write_transformers}
+
+
+def write_all(model: CLIPLite, folder: Path, images: Sequence[Path], texts: Sequence[str]) -> str:
+    """Export for every tool, and hold what it computes from the files against the model's own features.
+
+    Args:
+        model: a trained model, in evaluation mode, on the CPU.
+        folder: of the exports; what was in it is removed.
+        images: image files to compare on.
+        texts: likewise.
+
+    Returns:
+        A line per tool: the largest difference, or why there is nothing for it.
+    """
+    from cliplite_core.evaluation.exported import torchvision_difference, transformers_difference
+
+    shutil.rmtree(folder, ignore_errors=True)
+    lines = [f"transformers: {transformers_difference(model, write_transformers(model, folder / 'text'), texts):.0e}"]
+    try:
+        lines.append(
+            f"torchvision: {torchvision_difference(model, write_torchvision(model, folder / 'image.pth'), images):.0e}"
+        )
+        lines.append(f"detectron2: the same weights as {write_detectron2(model, folder / 'detectron2.pth').name}")
+    except ValueError as error:
+        lines.append(f"no more, as {str(error).split('. ')[0]}")
+    return "\n".join(lines)
 
 
 def _with_suffix(out: Path, known: tuple[str, ...]) -> Path:

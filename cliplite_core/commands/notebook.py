@@ -73,11 +73,11 @@ def checked(name: str, given: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
     if name not in known:
         raise ParameterError(f"no notebook {name!r}; there are: {', '.join(known)}")
     cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
-    defaults = next(cell for cell in cells if "parameters" in cell["metadata"].get("tags", ()))["source"]
-    parameters = check_parameters(literals("".join(defaults)), given, source.name)
-    if parameters.get("profile", "").endswith(".toml"):
+    defaults = literals("".join(next(c for c in cells if "parameters" in c["metadata"].get("tags", ()))["source"]))
+    parameters = {"profile": defaults["profile"]} | check_parameters(defaults, given, source.name)
+    if parameters["profile"].endswith(".toml"):
         parameters["profile"] = str(Path(parameters["profile"]).resolve())  # the notebook runs in its own folder
-    load_profile(parameters.get("profile", "smoke"))
+    load_profile(parameters["profile"])
     return source, parameters
 
 
@@ -108,7 +108,7 @@ def execute(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
         kernel_name="python3",
         extra_arguments=["--log-level=CRITICAL"],  # no line about unencrypted loopback sockets in every log
     )
-    profile = load_profile(parameters.get("profile", "smoke")).profile
+    profile = load_profile(parameters["profile"]).profile
     output = results_directory(profile) / "notebooks" / source.name
     write_text(output, nbformat.writes(_without_run_metadata(executed)) + "\n")
     seconds = round(time.perf_counter() - started, 1)

@@ -98,7 +98,7 @@ def take(values: dict[str, Any], verb: str, **defaults: Any) -> dict[str, Any]:
     given = {name: values.pop(name) for name in defaults if name in values}
     taken = {**defaults, **check_parameters(defaults, given, verb)}
     for name, value in taken.items():
-        if not isinstance(value, str) and not value > 0:
+        if not isinstance(value, str | bool) and not value > 0:
             raise ConfigError(f"{name}: got {value}, expected a value greater than 0")
     return taken
 

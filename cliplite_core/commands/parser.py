@@ -10,12 +10,18 @@ from typing import NoReturn
 from cliplite_core import __version__
 
 VERBS = {
+    "fit": "fit a model to pairs of your own: captions and a folder of images",
+    "evaluate": "measure a model on given pairs, without training",
     "results": "make every table and figure of a profile",
     "train": "pretrain one model",
     "notebook": "run a numbered notebook headlessly",
     "study": "train and measure one run of an ablation study",
     "plan": "say what a profile's trainings cost, before any data is there",
     "data": "look for, check, shrink or compose the data of a profile",
+    "index": "embed the images of a folder, so that they can be searched",
+    "search": "find images by words, or by another image",
+    "name": "name an image by one of several words (zero-shot)",
+    "demo": "serve a page to try a model on, with one's own pictures",
     "export": "write a trained encoder as torchvision, Detectron2 or transformers load it",
     "photos": "take photographs out of a profile's results",
     "publish": "make one's own results of a profile the published ones",

@@ -8,7 +8,8 @@ from cliplite_core.commands.overrides import FIELDS_HELP, add_profile, configure
 
 EPILOG = """
 seeds=1       trainings per objective
-tflops=100    what your device sustains in training, in TFLOP/s; a third of its data sheet is a first guess
+tflops=100    what the device sustains in training, in TFLOP/s; a third of its data sheet is a first guess
+              (default: measured on this machine, by a step of two pairs)
 devices=1     how many share a training; a figure for devices that never wait for each other
 
 example:
@@ -24,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the plan of a profile."""
     profile, values = profile_and_values(options)
-    given = take(values, "plan", seeds=1, tflops=100.0, devices=1)
+    given = {"tflops": None} | take(
+        values, "plan", seeds=1, devices=1, **({"tflops": 100.0} if "tflops" in values else {})
+    )
     config = configured(profile or "", values)
 
     from cliplite_core.evaluation.budget import plan

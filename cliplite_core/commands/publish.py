@@ -6,7 +6,7 @@ import argparse
 import shutil
 
 from cliplite_core.storage.files import replacing
-from cliplite_core.storage.places import published_directory, results_directory
+from cliplite_core.storage.places import PROJECT, published_directory, results_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Copy the results whole, keep what else is published beside them, and set the README's table."""
-    from cliplite_core.reporting.readme import update_readme
+    """Copy the results whole, keep what else is published beside them, and set what README and notebooks show."""
+    from cliplite_core.reporting.readme import SHOWN, VERDICTS, update_readme
+    from cliplite_core.reporting.shown import show_outputs
 
     mine, published = results_directory(options.profile), published_directory(options.profile)
     if not (mine / "metrics").is_dir():
@@ -27,5 +28,9 @@ def run(options: argparse.Namespace) -> int:
             made = [path.name for path in mine.iterdir()]
             shutil.copytree(published, temporary, ignore=lambda folder, _: made if folder == str(published) else [])
         shutil.copytree(mine, temporary, dirs_exist_ok=True)
-    print(f"published: {published}" + (", and the table in README.md" if update_readme(published.name) else ""))
+    print(f"published: {published}")
+    if published.name in VERDICTS:
+        print("verdicts:", update_readme())
+    if published.name == SHOWN:
+        print("shown in:", ", ".join(show_outputs(published / "notebooks", PROJECT / "notebooks")))
     return 0

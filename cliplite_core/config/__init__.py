@@ -105,7 +105,12 @@ SECTION_OF = {f.name: section for section, cls in SECTIONS.items() for f in fiel
 TYPE_OF = {name: hint for cls in SECTIONS.values() for name, hint in get_type_hints(cls).items()}
 
 
-_NEWER = [("objective", "negative_sum"), ("objective", "prior"), ("model", "frozen")]  # since 0.2
+_NEWER = [  # since 0.2
+    *(("data", name) for name in ("val_images", "test_images")),
+    *(("model", name) for name in ("frozen", "standardized")),
+    *(("objective", name) for name in ("negative_sum", "prior")),
+    *(("train", name) for name in ("keep", "patience")),
+]
 
 
 def unknown_field(name: str) -> str:

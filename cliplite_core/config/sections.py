@@ -46,6 +46,10 @@ class DataConfig:
     split_file: str = ""
     """For one caption file over all splits: the file that lists a split's images. "" = split by a hash of the file
     name, 90 % to train, 5 % to tune and 5 % to report. Unused with "karpathy", whose file says the splits."""
+    val_images: CountOrZero = 0
+    """Of the split by a hash: exactly this many images to tune on. 0 = 5 %."""
+    test_images: CountOrZero = 0
+    """Likewise to report."""
     train_split: str = "train"
     """Name of the split to train on."""
     val_split: str = "val"
@@ -105,6 +109,8 @@ class ModelConfig:
     """"pooler" = BERT's pooler over [CLS]; "mean" = mean over tokens (sentence encoders). The release has both."""
     frozen: bool = False
     """Keep both encoders as their weights are and train the critic alone, on standardised features computed once."""
+    standardized: bool = False
+    """Show the critic standardised features though the encoders learn: for going on from a frozen model."""
     critic: Literal["dot", "concat"] = "dot"
     """"dot" = projections and inner product (the paper); "concat" = MLP on the concatenation (ablation)."""
     units: Annotated[int, Field(ge=1, le=65_536)] = 2048
@@ -175,6 +181,11 @@ class TrainConfig:
     """Steps between two checkpoints."""
     log_every: Count = 50
     """Steps between two lines of the log."""
+    keep: Literal["last", "best"] = "last"
+    """Which weights become the model: those of the last step, or those of the best validation recall met on the way
+    (mean of R@1, R@5 and R@10 in both directions)."""
+    patience: CountOrZero = 0
+    """With keep = "best": end the training after so many looks at the recall without a better one. 0 = never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """"auto" = bfloat16 autocast on GPUs that have it, float32 elsewhere."""
 

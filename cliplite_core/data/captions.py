@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cliplite_core.data.inside import ImageFolder
 from cliplite_core.storage.tar_files import TarMember
 
 
@@ -46,9 +47,9 @@ def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: not JSON, or a list or key is missing; the message names it.
+        ValueError: not JSON, a list or key is missing, or a `file_name` leads out of the folder; the message names it.
     """
-    content = read_json(annotations, "a COCO captions JSON file")
+    content, folder = read_json(annotations, "a COCO captions JSON file"), ImageFolder(images, annotations)
     captions: dict[str, list[str]] = defaultdict(list)
     first_id: dict[str, int | str] = {}
     try:
@@ -59,7 +60,7 @@ def read_coco_captions(annotations: Path, images: Path) -> list[CaptionedImage]:
             if entry["caption"].strip() and entry["image_id"] in names:
                 captions[names[entry["image_id"]]].append(entry["caption"].strip())
         return [
-            CaptionedImage(images / name, tuple(captions[name]), image_id)
+            CaptionedImage(folder.path(name, f"image {image_id}"), tuple(captions[name]), image_id)
             for name, image_id in first_id.items()
             if captions.get(name)
         ]
@@ -82,20 +83,25 @@ def read_caption_table(table: Path, images: Path, split_file: Path | None = None
 
     Raises:
         FileNotFoundError: the table or the split file does not exist.
-        ValueError: the header lacks a column, a row is broken, or the split names images without captions.
+        ValueError: the header lacks a column, a row is broken or names a file outside the folder, or the split names
+            images without captions.
     """
     captions: dict[str, list[str]] = defaultdict(list)
-    for name, caption in _table_rows(table):
+    paths: dict[str, Path] = {}
+    folder = ImageFolder(images, table)
+    for line, name, caption in _table_rows(table):
         if caption.strip() and not name.strip():
             raise ValueError(f"{table}: no image name beside the caption {caption!r}")
         if caption.strip():
+            if name not in paths:
+                paths[name] = folder.path(name, f"line {line}")
             captions[name].append(caption.strip())
-    items = [CaptionedImage(images / name, tuple(texts), name) for name, texts in captions.items()]
+    items = [CaptionedImage(paths[name], tuple(texts), name) for name, texts in captions.items()]
     return items if split_file is None else keep_listed(items, split_file, table)
 
 
-def _table_rows(table: Path) -> Iterator[tuple[str, str]]:
-    """Yield (image, caption) of every row; a row with a field too few or too many ends it, by its line."""
+def _table_rows(table: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield (line, image, caption) of every row; a row with a field too few or too many ends it, by its line."""
     must_exist(table, "a CSV file with the columns image,caption")
     with table.open(encoding="utf-8-sig", newline="") as file:
         reader, line = csv.reader(file, strict=True), 1
@@ -113,7 +119,7 @@ def _table_rows(table: Path) -> Iterator[tuple[str, str]]:
                         "quote captions that contain a comma"
                     )
                 if row:
-                    yield row[image], row[caption]
+                    yield line, row[image], row[caption]
                 line = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(

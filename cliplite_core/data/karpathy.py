@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cliplite_core.data.captions import CaptionedImage, read_json
+from cliplite_core.data.inside import ImageFolder
 
 # Most work on COCO trains on both: `restval` is what Karpathy left of val2014 beside his val and test.
 TRAINING = ("train", "restval")
@@ -25,16 +26,16 @@ def read_karpathy(splits: Path, images: Path, split: str) -> list[CaptionedImage
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: not JSON, no such split, or a key is missing; the message names it.
+        ValueError: not JSON, no such split, a key is missing, or a name leads out of the folder; the message names it.
     """
-    content = read_json(splits, "a JSON file of Karpathy's splits")
+    content, folder = read_json(splits, "a JSON file of Karpathy's splits"), ImageFolder(images, splits)
     wanted = TRAINING if split == "train" else (split,)
     try:
         entries = [entry for entry in content["images"] if entry["split"] in wanted]
         if not entries:
             known = ", ".join(sorted({entry["split"] for entry in content["images"]}))
             raise ValueError(f"{splits}: no image in the split {split!r}, found the splits {known}")
-        items = [_captioned(entry, images) for entry in entries]
+        items = [_captioned(entry, folder) for entry in entries]
     except KeyError as error:
         raise ValueError(f"{splits}: no file of Karpathy's splits, {error} is missing") from error
     except (AttributeError, TypeError) as error:
@@ -42,7 +43,8 @@ def read_karpathy(splits: Path, images: Path, split: str) -> list[CaptionedImage
     return [item for item in items if item.captions]
 
 
-def _captioned(entry: dict, images: Path) -> CaptionedImage:
+def _captioned(entry: dict, folder: ImageFolder) -> CaptionedImage:
     captions = tuple(sentence["raw"].strip() for sentence in entry["sentences"] if sentence["raw"].strip())
-    path = images / entry.get("filepath", "") / entry["filename"]
-    return CaptionedImage(path, captions, entry["cocoid"] if "cocoid" in entry else entry["filename"])
+    image_id = entry["cocoid"] if "cocoid" in entry else entry["filename"]
+    name = f"{entry['filepath']}/{entry['filename']}" if entry.get("filepath") else entry["filename"]
+    return CaptionedImage(folder.path(name, f"image {image_id}"), captions, image_id)

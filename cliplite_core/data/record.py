@@ -73,7 +73,7 @@ def expect_mending(directory: Path) -> None:
     write_record(directory, {part: value for part, value in record.items() if not part.endswith(" images")})
 
 
-def keep_what_belongs(config: Config, directory: Path) -> None:
+def keep_what_belongs(config: Config, directory: Path, settings: str = "") -> None:
     """Set aside what was trained on other data than there is now, and the summary of a run that is not whole.
 
     What is set aside lies in the folder `former` of the run, until the next time. A line on stderr says so.
@@ -81,13 +81,14 @@ def keep_what_belongs(config: Config, directory: Path) -> None:
     Args:
         config: the run.
         directory: its folder; afterwards it has a record of the data as it is now.
+        settings: what else the run depends on, in words, where its folder is not named by the configuration.
 
     Raises:
         FileNotFoundError, ValueError: as `data_record`; a finished run can be used where its data is gone.
     """
     finished = _is_finished(directory)
     try:
-        record = data_record(config)
+        record = data_record(config) | ({"settings": settings} if settings else {})
     except (OSError, ValueError):
         if finished:
             return
@@ -100,7 +101,8 @@ def keep_what_belongs(config: Config, directory: Path) -> None:
         for path in [path for path in directory.iterdir() if path.name not in ("lock", "former")]:
             path.rename(former / path.name)
         old = "model" if finished else "checkpoint"
-        _say(f"{directory.name}: the data changed: {'; '.join(changed)}; trained again, the old {old} is in former/")
+        what = "the settings" if all(part.startswith("settings") for part in changed) else "the data"
+        _say(f"{directory.name}: {what} changed: {'; '.join(changed)}; trained again, the old {old} is in former/")
     if before != record:
         write_record(directory, record)
 
@@ -128,7 +130,11 @@ def _say(line: str) -> None:
 
 
 def describe(images: Sequence[CaptionedImage]) -> dict[str, str]:
-    """Return two digests with counts: of the "images", names, sizes and sampled contents; and of all "captions"."""
+    """Return "images" and "captions": how many, and 12 digits that change with names, sizes, samples or any caption.
+
+    Raises:
+        FileNotFoundError: an image is not there.
+    """
     if isinstance(images, ShardedPairs):
         return images.describe()
     told = [text for image in images for text in (image.path.name, *image.captions)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +68,11 @@ def read_split(config: Config, split: str) -> Sequence[CaptionedImage]:
     elif data.format == "karpathy":
         items = read_karpathy(captions, images, split)
     else:
-        items = _READERS[data.format](captions, images)
+        items = READERS[data.format](captions, images)
         if split_file:
             items = keep_listed(items, split_file, captions)
         elif "{split}" not in data.captions:
-            items = [items[i] for i in _hashed_split((item.name for item in items), split, data)]
+            items = [items[i] for i in _hashed_split([item.name for item in items], split, data)]
     if not len(items):
         raise ValueError(f"{_pairs_of(config, split)}: no image with a caption in the split {split!r}")
     if split == data.train_split and data.train_fraction < 1:
@@ -106,7 +106,7 @@ def read_people(config: Config) -> list[CaptionedImage]:
     return items
 
 
-_READERS = {"coco": read_coco_captions, "csv": read_caption_table, "tokens": read_caption_tokens}
+READERS = {"coco": read_coco_captions, "csv": read_caption_table, "tokens": read_caption_tokens}
 
 
 def _named(pattern: str, split: str) -> str:
@@ -123,16 +123,28 @@ def _sharded_split(where: Path, split: str, split_file: Path | None, data: DataC
     pairs = read_shards(where)
     if split_file:
         return pairs.take(listed(list(pairs.keys()), split_file, where))
-    return pairs if "{split}" in data.images else pairs.take(_hashed_split(pairs.keys(), split, data))
+    return pairs if "{split}" in data.images else pairs.take(_hashed_split(list(pairs.keys()), split, data))
 
 
-def _hashed_split(image_names: Iterable[str], split: str, data: DataConfig) -> list[int]:
-    """Split images by a hash of their names: adding images never moves others between splits."""
+def _hashed_split(image_names: Sequence[str], split: str, data: DataConfig) -> list[int]:
+    """Split images by a hash of their names: at fixed shares, adding images never moves others between splits."""
     names = (data.train_split, data.val_split, data.test_split)
     if split not in names:
         raise ValueError(f"split {split!r}: expected one of {', '.join(dict.fromkeys(names))}")
-    percentiles = (zlib.crc32(name.encode()) % 100 for name in image_names)
-    return [i for i, at in enumerate(percentiles) if split == names[0 if at < 90 else 1 if at < 95 else 2]]
+    digests = [zlib.crc32(name.encode()) for name in image_names]
+    if not data.val_images and not data.test_images:
+        part = np.searchsorted([90, 95], np.array(digests) % 100, side="right")  # 0, 1 or 2
+    else:
+        images = len(digests)
+        val, test = (count or images // 20 for count in (data.val_images, data.test_images))
+        if val + test >= images:
+            raise ValueError(
+                f"val_images, test_images: found {val:,} + {test:,}, expected fewer than all {images:,} images"
+            )
+        order = np.argsort(digests, kind="stable")  # those added later push few others over a border
+        part = np.zeros(images, dtype=int)
+        part[order[-val - test : -test]], part[order[-test:]] = 1, 2
+    return [i for i, at in enumerate(part) if split == names[at]]
 
 
 def _needed(config: Config, folder: Path) -> list[Path]:

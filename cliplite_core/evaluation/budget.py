@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,9 +15,11 @@ from cliplite_core.data.tokenizer import train_wordpiece
 from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
 from cliplite_core.objectives import OBJECTIVE_STARTS
+from cliplite_core.trainer import training_device
 
 PAIRS = 2  # batch norm needs two
 CPU_TFLOPS = 0.05  # what one core sustains at least, in 10¹² operations per second
+TIMED = 3  # steps, of which the fastest counts
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def plan_memory(config: Config) -> MemoryPlan:
     """
     data, optim = config.data, config.optim
     # The weights do not matter here, and of a tokenizer the model asks only how many entries it has.
-    model = CLIPLite(config.override(image_weights=""), range(data.vocab_size)).train()
+    model = CLIPLite(config.override(image_weights="", text_weights=""), range(data.vocab_size)).train()
     images = torch.zeros(PAIRS, 3, data.image_size, data.image_size)
     ids = torch.ones(PAIRS, data.max_tokens, dtype=torch.long)
     tokens = {"input_ids": ids, "attention_mask": ids}
@@ -107,19 +110,49 @@ def flops_per_pair(config: Config) -> float:
     """Count the floating-point operations of training on one pair: encoders, critic and priors, forward and backward.
 
     Args:
-        config: the run. A pretrained text encoder counts as a BERT of the configured size; what all-pairs objectives
-            spend on the scores of a batch is left out (notebook 08 measures it).
+        config: the run. A pretrained text encoder counts as a BERT of the configured size, frozen encoders not at all;
+            what all-pairs objectives spend on the scores of a batch is left out (notebook 08 measures it).
 
     Returns:
         Operations per pair; an addition and a multiplication count as two.
     """
+    with FlopCounterMode(display=False) as counter:
+        _step(config)()
+    return counter.get_total_flops() / PAIRS
+
+
+def sustained_tflops(config: Config) -> float:
+    """Measure what this machine sustains in the step that `flops_per_pair` counts, in 10¹² operations per second.
+
+    Two pairs at a time keep a GPU from its best: it will be faster than this by the batch of the run.
+    """
+    step, seconds = _step(config, training_device()), []
+    for _ in range(1 + TIMED):
+        started = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - started)
+    return PAIRS * flops_per_pair(config) / min(seconds[1:]) / 1e12
+
+
+def _step(config: Config, device: str | torch.device = "cpu") -> Callable[[], float]:
+    """A forward and a backward pass of two pairs, as a function that returns the loss."""
     config = config.override(batch_size=PAIRS, negatives=1, text_weights="", image_weights="")
     ids = torch.ones(PAIRS, config.data.max_tokens, dtype=torch.long)
     images = torch.zeros(PAIRS, 3, config.data.image_size, config.data.image_size)
+    tokens = {"input_ids": ids, "attention_mask": ids}
     pretraining = Pretraining(CLIPLite(config, train_wordpiece(["a"], 6)))
-    with FlopCounterMode(display=False) as counter:
-        pretraining(images, {"input_ids": ids, "attention_mask": ids})["loss"].backward()
-    return counter.get_total_flops() / PAIRS
+    if config.model.frozen:  # what the encoders say was computed before
+        images = torch.zeros(PAIRS, pretraining.model.image_encoder.dim)
+        tokens = {"features": torch.zeros(PAIRS, pretraining.model.text_encoder.dim)}
+    pretraining, images = pretraining.to(device), images.to(device)
+    tokens = {name: values.to(device) for name, values in tokens.items()}
+
+    def step() -> float:
+        loss = pretraining(images, tokens)["loss"]
+        loss.backward()
+        return loss.item()  # waits for the device
+
+    return step
 
 
 @dataclass(frozen=True)
@@ -159,36 +192,37 @@ def measuring_resources(config: Config) -> Resources:
     return Resources(gpus, 600 if gpus else 60, (16 if gpus else 4) * 1024 + 1024 * config.data.workers)
 
 
-def plan(config: Config, seeds: int, tflops: float, devices: int = 1) -> str:
+def plan(config: Config, seeds: int, tflops: float | None, devices: int = 1) -> str:
     """Describe the trainings of a profile with what they cost.
 
     Args:
         config: the profile.
         seeds: trainings per objective.
-        tflops: what the device sustains in training, in 10¹² operations per second.
-        devices: how many share a training.
+        tflops: what the device sustains in training, in 10¹² operations per second. None = as this machine does.
+        devices: how many share a training; they are taken never to wait for each other.
 
     Returns:
         A line on the networks, one per training, and the sum.
     """
     train, model = config.train, config.model
     pairs, each = train.steps * train.batch_size, flops_per_pair(config)
+    device = "one device that sustains" if tflops else "this machine, which sustained"
+    if devices > 1:
+        device = f"{devices} devices, {train.batch_size // devices:,} pairs each, that sustain"
+    tflops = tflops or sustained_tflops(config)
     hours = pairs * each / (devices * tflops * 1e12) / 3600
-    on = (
-        "one device that sustains"
-        if devices == 1
-        else f"{devices} devices, {train.batch_size // devices:,} pairs each, that sustain"
-    )
     runs = [(objective, seed) for objective in OBJECTIVE_STARTS for seed in range(seeds)]
-    image = f"{model.image_arch} at {config.data.image_size} px"
+    image, frozen = f"{model.image_arch} at {config.data.image_size} px", ", both frozen" if model.frozen else ""
     text = model.text_weights or f"BERT of {model.text_layers} layers, {model.text_hidden} wide"
     lines = [
-        f"{config.profile}: {image} and {text}: {each / 1e9:.3g} GFLOP per pair",
+        f"{config.profile}: {image} and {text}{frozen}: {each / 1e9:.3g} GFLOP per pair",
         *(
             f"  {objective:<8} seed {seed}  {train.steps:,} steps of {train.batch_size:,} pairs = {pairs:,} pairs,"
             f" {pairs * each:.2g} FLOP, {hours:,.2g} h"
             for objective, seed in runs
         ),
-        f"{len(runs)} trainings, {len(runs) * hours:,.3g} h on {on} {tflops:g} TFLOP/s; evaluations come on top",
+        f"a step holds about {plan_memory(config).gib(train.batch_size):.2g} GiB in float32",
+        f"{len(runs)} trainings, {len(runs) * hours:,.3g} h on {device} {tflops:.3g} TFLOP/s;"
+        f" {'encoding once and ' if model.frozen else ''}evaluations come on top",
     ]
     return "\n".join(lines)

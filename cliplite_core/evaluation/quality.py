@@ -1,6 +1,6 @@
-"""A model's quality in three numbers, as the ablations compare it: retrieval, zero-shot naming, transfer.
+"""A model's quality in a few numbers, as the ablations compare it: retrieval, zero-shot naming, transfer.
 
-Each is close to one line of its own notebook (04, 05, and 02 or 03). The three need not agree: hence three.
+Each is close to one line of its own notebook (04, 05, 02 and 03). They need not agree: hence several.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MEASURES = {
     "retrieval": "retrieval R@5 (%)",
     "zero-shot": "zero-shot top-1 (%)",
     "transfer": "VOC-style mAP (%)",
-    "probe": "linear probe top-1 (%)",  # where there is no VOC to transfer to
+    "probe": "linear probe top-1 (%)",
 }
 PROBE_L2 = 1e-2  # of standardised features: the same for every run, so that none is tuned on what it is tested on
 
@@ -61,7 +61,7 @@ def measure_quality(model: CLIPLite, config: Config) -> dict[str, float]:
         quality["zero-shot"] = _zero_shot(model, data_root() / where.zero_shot)
     if where.voc:
         quality["transfer"] = classify_voc(backbone, read_voc_splits(config), config.data.workers)["map"]
-    elif where.probe:
+    if where.probe:
         quality["probe"] = _probe_top1(backbone, config)
     return {name: round(100 * float(value), 4) for name, value in quality.items()}
 
@@ -110,7 +110,7 @@ def item_counts(config: Config) -> dict[str, int]:
         sizes["zero-shot"] = len(read_classes(data_root() / where.zero_shot)[0])
     if where.voc:
         sizes["transfer"] = len(read_voc_splits(config)["test"][0])
-    elif where.probe:
+    if where.probe:
         sizes["probe"] = len(read_probe_splits(config)["test"][1])
     return sizes
 

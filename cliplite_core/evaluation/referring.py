@@ -21,11 +21,10 @@ from tqdm.auto import tqdm
 
 from cliplite_core.config import Config
 from cliplite_core.data.inventory.needs import available
-from cliplite_core.data.labelled.boxes import Reference, box_masks, read_references
+from cliplite_core.data.labelled.boxes import BoxedImage, Reference, box_masks, read_references
 from cliplite_core.data.labelled.read import read_boxes
-from cliplite_core.data.transforms import eval_transform
 from cliplite_core.evaluation.features import evaluating
-from cliplite_core.evaluation.grounding import heatmaps
+from cliplite_core.evaluation.heat import SquarePhotos, heat_cells, upsample
 from cliplite_core.storage.places import data_root
 
 
@@ -72,23 +71,36 @@ def heat_scores(heatmap: Tensor, proposals: Tensor, reduce: Literal["mean", "sum
 
 
 @torch.no_grad()
-def crop_scores(model: nn.Module, image: Image.Image, proposals: Tensor, expression: str) -> Tensor:
-    """Score proposals by the critic on what is inside them: each crop is resized and encoded on its own.
+def crop_features(model: nn.Module, image: Image.Image, proposals: Tensor) -> Tensor:
+    """Encode what is inside each box: the crops are resized and encoded on their own.
 
     Args:
         model: A `CLIPLite`.
         image: The original RGB image.
         proposals: (K, 4) boxes in its pixels.
+
+    Returns:
+        (K, D) image features.
+    """
+    crops = torch.stack([model.preprocess(image.crop(_whole_pixels(box, image))) for box in proposals])
+    with evaluating(model):
+        return model.image_features(crops)
+
+
+@torch.no_grad()
+def crop_scores(model: nn.Module, features: Tensor, expression: str) -> Tensor:
+    """Score proposals by the critic on what is inside them.
+
+    Args:
+        model: A `CLIPLite`.
+        features: (K, D), from `crop_features`.
         expression: The referring expression.
 
     Returns:
         (K,) critic scores on the CPU.
     """
-    crops = torch.stack([model.preprocess(image.crop(_whole_pixels(box, image))) for box in proposals])
     with evaluating(model):
-        image_features = model.image_features(crops)  # shape: (K, D)
-        text_features = model.text_features([expression])  # shape: (1, E)
-        return model.critic.pairwise(image_features, text_features)[:, 0].cpu()
+        return model.critic.pairwise(features, model.text_features([expression]))[:, 0].cpu()
 
 
 def _whole_pixels(box: Tensor, image: Image.Image) -> tuple[int, int, int, int]:
@@ -134,13 +146,16 @@ def rule_hits(references: Sequence[Reference], seed: int = 0) -> dict[str, Tenso
     return {name: _hits(scores, references) for name, scores in rules.items()} if references else {}
 
 
-def model_hits(model: nn.Module, references: Sequence[Reference], size: int) -> dict[str, Tensor]:
+def model_hits(
+    model: nn.Module, references: Sequence[Reference], size: int, photos: SquarePhotos | None = None
+) -> dict[str, Tensor]:
     """Ask a model in two ways which box an expression means: by the mean heat inside it, and by its crop.
 
     Args:
         model: a `CLIPLite`.
         references: N expressions with the boxes of their images; the first wording of each is asked.
         size: side in pixels at which Grad-CAM sees the image.
+        photos: where images are decoded and kept for Grad-CAM; None = anew.
 
     Returns:
         "referring, heat" and "referring, crop": (N,) float hits each, as `referring_hits`; where the expressions are of
@@ -149,13 +164,19 @@ def model_hits(model: nn.Module, references: Sequence[Reference], size: int) -> 
     if not references:
         return {}
     paths, texts = [r.image.path for r in references], [r.expressions[0] for r in references]
-    heats = heatmaps(model, paths, texts, eval_transform(size))
+    cells = heat_cells(model, paths, texts, size, photos)
     scores: dict[str, list[Tensor]] = {"referring, heat": [], "referring, crop": []}
-    steps = zip(references, heats, strict=True)
-    for reference, heat in tqdm(steps, desc="expressions", total=len(references), leave=False):
-        image, boxes = Image.open(reference.image.path).convert("RGB"), reference.image.boxes
+    crops: tuple[BoxedImage, Tensor] | None = (
+        None  # the features of the last image's boxes: expressions come image by image
+    )
+    steps = zip(references, cells, strict=True)
+    for reference, cell in tqdm(steps, desc="expressions", total=len(references), leave=False):
+        image, boxes = reference.image, reference.image.boxes
+        heat = upsample(cell[None], (image.height, image.width))[0]
         scores["referring, heat"].append(heat_scores(heat, boxes))
-        scores["referring, crop"].append(crop_scores(model, image, boxes, reference.expressions[0]))
+        if crops is None or crops[0] is not image:
+            crops = image, crop_features(model, Image.open(image.path).convert("RGB"), boxes)
+        scores["referring, crop"].append(crop_scores(model, crops[1], reference.expressions[0]))
     splits = [reference.split for reference in references]
     found = {}
     for name, of_boxes in scores.items():

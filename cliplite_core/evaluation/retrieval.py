@@ -7,6 +7,7 @@ it the share of sensible answers: another image's caption counts as wrong howeve
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ import torch
 from cliplite_core.callbacks import CUTOFFS
 from cliplite_core.evaluation.features import EmbeddedSplit
 
-QUERIES_PER_CHUNK = 256  # 256 images against the 25,000 captions of COCO are 26 MB of scores
+IMAGES_PER_TILE = 256  # against the 1,280 captions of as many images they are 1.3 MB of scores, which a cache holds
 
 
 def retrieval_metrics(scores: torch.Tensor | np.ndarray, caption_to_image: torch.Tensor | np.ndarray) -> dict:
@@ -44,8 +45,8 @@ def retrieval_metrics(scores: torch.Tensor | np.ndarray, caption_to_image: torch
     scores = torch.as_tensor(scores)
     if scores.ndim != 2:
         raise ValueError(f"scores: found shape {tuple(scores.shape)}, expected (images, captions)")
-    images = _caption_images(caption_to_image, *scores.shape)
-    return _both_directions(lambda rows: scores[rows], lambda rows: scores[:, rows].T, images, len(scores))
+    owner = _caption_images(caption_to_image, *scores.shape)
+    return _both_directions(_ranks(lambda rows, columns: scores[rows, columns], owner), owner)
 
 
 def retrieval_metrics_from_embeddings(
@@ -53,7 +54,7 @@ def retrieval_metrics_from_embeddings(
     caption_embeddings: torch.Tensor | np.ndarray,
     caption_to_image: torch.Tensor | np.ndarray,
 ) -> dict:
-    """Score retrieval by inner products, a chunk of queries at a time: the (N, M) matrix never exists.
+    """Score retrieval by inner products, a tile of them at a time: the (N, M) matrix never exists.
 
     Args:
         image_embeddings: L2-normalised joint embeddings, shape (N, units), float32.
@@ -66,11 +67,8 @@ def retrieval_metrics_from_embeddings(
     Raises:
         ValueError: as `retrieval_metrics`.
     """
-    image, caption = torch.as_tensor(image_embeddings), torch.as_tensor(caption_embeddings)
-    images = _caption_images(caption_to_image, len(image), len(caption))
-    return _both_directions(
-        lambda rows: image[rows] @ caption.T, lambda rows: caption[rows] @ image.T, images, len(image)
-    )
+    owner = _caption_images(caption_to_image, len(image_embeddings), len(caption_embeddings))
+    return _both_directions(retrieval_ranks(image_embeddings, caption_embeddings, owner), owner)
 
 
 def retrieval_ranks(
@@ -90,11 +88,8 @@ def retrieval_ranks(
         ValueError: as `retrieval_metrics`.
     """
     image, caption = torch.as_tensor(image_embeddings), torch.as_tensor(caption_embeddings)
-    images, row = _caption_images(caption_to_image, len(image), len(caption)), torch.arange(len(image))
-    return (
-        _ranks(lambda rows: image[rows] @ caption.T, row, images),
-        _ranks(lambda rows: caption[rows] @ image.T, images, row),
-    )
+    owner = _caption_images(caption_to_image, len(image), len(caption))
+    return _ranks(lambda rows, columns: image[rows] @ caption[columns].T, owner)
 
 
 def retrieval_chance(caption_to_image: torch.Tensor | np.ndarray) -> dict[str, dict[str, float]]:
@@ -147,29 +142,58 @@ def chance_recall(gallery: int, right: int) -> np.ndarray:
     return 1 - np.cumprod(np.clip(gallery - right - drawn, 0, None) / (gallery - drawn))
 
 
-def _both_directions(image_rows: Callable, caption_rows: Callable, caption_image: torch.Tensor, n: int) -> dict:
+def _both_directions(ranks: tuple[np.ndarray, np.ndarray], owner: torch.Tensor) -> dict:
     """Both searches: image -> captions with one or more right, caption -> images with one right."""
-    image = torch.arange(n)
-    image_ranks = _ranks(image_rows, image, caption_image)
-    caption_ranks = _ranks(caption_rows, caption_image, image)
+    image_ranks, caption_ranks = ranks
     return {
-        "image_to_text": _summary(image_ranks, len(caption_image), caption_image.bincount()),
-        "text_to_image": _summary(caption_ranks, n, torch.ones_like(caption_image)),
+        "image_to_text": _summary(image_ranks, len(caption_ranks), owner.bincount()),
+        "text_to_image": _summary(caption_ranks, len(image_ranks), torch.ones_like(owner)),
     }
 
 
-def _ranks(scores_of: Callable, query_image: torch.Tensor, answer_image: torch.Tensor) -> np.ndarray:
-    """Rank each query's best right answer; an answer is right if it belongs to the same image."""
-    ranks = []
-    for start in range(0, len(query_image), QUERIES_PER_CHUNK):
-        rows = slice(start, start + QUERIES_PER_CHUNK)
-        scores = scores_of(rows).contiguous()  # shape: (chunk, answers)
-        if not scores.isfinite().all():
-            raise ValueError(f"scores: queries {start} to {start + len(scores) - 1} hold NaN or infinity")
-        right = (query_image[rows, None] == answer_image).to(scores.device)  # shape: (chunk, answers)
-        best = scores.masked_fill(~right, -torch.inf).amax(dim=1, keepdim=True)  # shape: (chunk, 1)
-        ranks.append(1 + ((scores >= best) & ~right).sum(dim=1))
-    return torch.cat(ranks).cpu().numpy()
+def _ranks(
+    scores_of: Callable[[slice, torch.Tensor], torch.Tensor], owner: torch.Tensor
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rank the best right answer of each image and of each caption, looking at each score once.
+
+    Captions are taken in the order of their images. So all right answers lie in the tiles on the diagonal: these come
+    first and say what each query has to beat; in every other tile two counts of larger scores are all there is to do.
+
+    Args:
+        scores_of: rows of images and of captions -> their scores, (images, captions).
+        owner: row of each caption's image, shape (M,), each of 0 .. N-1 at least once.
+
+    Returns:
+        Shape (N,) and (M,), integers >= 1.
+    """
+    order = owner.argsort(stable=True)
+    starts = range(0, int(owner.max()) + 1, IMAGES_PER_TILE)
+    images = [slice(start, start + IMAGES_PER_TILE) for start in starts]
+    captions = order.tensor_split(torch.searchsorted(owner[order], torch.tensor(starts[1:], dtype=torch.long)))
+
+    def tile_of(i: int, j: int) -> torch.Tensor:
+        scores = scores_of(images[i], captions[j])  # shape: (images, captions)
+        if not all(bound.isfinite() for bound in scores.aminmax()):  # NaN is the extreme of what holds one
+            rows = f"images {starts[i]} to {starts[i] + len(scores) - 1}"
+            raise ValueError(f"scores: found NaN or infinity for {rows}, expected finite numbers")
+        return scores
+
+    best, own, image_ranks, caption_ranks = [], [], [], []
+    for i, rows in enumerate(captions):
+        scores = tile_of(i, i)
+        right = starts[i] + torch.arange(len(scores))[:, None] == owner[rows]  # shape: (images, captions)
+        right = right.to(scores.device)
+        found, wrong = scores.masked_fill(~right, -torch.inf), scores.masked_fill(right, -torch.inf)
+        best.append(found.amax(dim=1, keepdim=True))  # of an image's captions; shape: (images, 1)
+        own.append(found.amax(dim=0, keepdim=True))  # of a caption's one image; shape: (1, captions)
+        image_ranks.append(1 + (wrong >= best[i]).sum(dim=1))
+        caption_ranks.append(1 + (wrong >= own[i]).sum(dim=0))
+    for i, j in permutations(range(len(images)), 2):
+        wrong = tile_of(i, j)
+        image_ranks[i] += (wrong >= best[i]).sum(dim=1)
+        caption_ranks[j] += (wrong >= own[j]).sum(dim=0)
+    in_given_order = torch.cat(caption_ranks).cpu()[order.argsort()]
+    return torch.cat(image_ranks).cpu().numpy(), in_given_order.numpy()
 
 
 def _summary(ranks: np.ndarray, gallery: int, right: torch.Tensor) -> dict:

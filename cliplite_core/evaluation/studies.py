@@ -36,15 +36,17 @@ class Study:
         fixed: fields that all its runs have in common, beside the base.
         seeds: at most this many seeds; 0 = as many as asked for.
         untuned: whether its runs start from the values before tuning: the trials by which [tuned] was chosen.
+        chain: instead of `vary`, named steps from one recipe to another, each with the fields that it changes for good.
     """
 
     label: str
     objectives: list[str]
-    vary: dict[str, list]
+    vary: dict[str, list] = field(default_factory=dict)
     quick: dict[str, list] = field(default_factory=dict)
     fixed: dict[str, Any] = field(default_factory=dict)
     seeds: int = 0
     untuned: bool = False
+    chain: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,20 +134,25 @@ def ablation_runs(profile: Config, seeds: int, grid: str = "quick") -> list[Abla
     plan = read_ablations(profile.profile)
     runs = []
     for name, study in plan.studies.items():
-        values = study.vary if grid == "full" else study.quick
         before = profile.tuned.get("untuned", {}) if study.untuned else {}
-        for settings in _settings(values):
+        for settings, changed in _variants(study, grid):
             for objective in study.objectives:
                 start = profile.override(objective=objective, **before)
-                config = _sized(start, plan.base | study.fixed | settings)
+                config = _sized(start, plan.base | study.fixed | changed)
                 for seed in range(min(seeds, study.seeds or seeds)):
                     runs.append(AblationRun(name, settings, config.override(seed=seed)))
     return runs
 
 
-def _settings(values: dict[str, list]) -> Iterator[dict[str, Any]]:
-    if values:
-        yield from (dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values()))
+def _variants(study: Study, grid: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield what a table calls each variant of a study, and the fields it sets."""
+    changed: dict[str, Any] = {}
+    for step, fields in study.chain.items() if grid == "full" else ():
+        changed = changed | fields
+        yield {"step": step}, changed
+    values = study.vary if grid == "full" else study.quick
+    for chosen in itertools.product(*values.values()) if values else ():
+        yield (settings := dict(zip(values, chosen, strict=True))), settings
 
 
 def _sized(profile: Config, overrides: dict[str, Any]) -> Config:
@@ -195,7 +202,9 @@ def describe(plan: Ablations, runs: Sequence[AblationRun]) -> str:
     lines = [f"base: {_words(plan.base)}"]
     for name, study in plan.studies.items():
         mine = [run for run in runs if run.study == name]
-        values = {key: list(dict.fromkeys(run.settings[key] for run in mine)) for key in study.vary if mine}
+        values = {
+            key: list(dict.fromkeys(run.settings[key] for run in mine)) for key in (mine[0].settings if mine else ())
+        }
         kept = f"{_words(values)}; {len(mine)} runs of {', '.join(study.objectives)}" if mine else "not in this grid"
         lines.append(f"{name}: {kept}")
     return "\n".join([*lines, f"{len({run.config.hash() for run in runs})} different trainings"])
@@ -268,7 +277,7 @@ def changed_parts(
     for run in runs:
         (objective, seed), study = _trained(run), plan.studies[run.study]
         start = base.override(seed=seed)
-        if objective != "jsd" or run.study in CURVES or study.untuned or run.config == start:
+        if objective != "jsd" or run.study in CURVES or study.untuned or study.chain or run.config == start:
             continue
         if start.hash() in scores:
             before[seed] = scores[start.hash()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -64,11 +65,13 @@ def voc_linear_classification(
     costs: Sequence[float] = COSTS,
     seed: int = 0,
     n_jobs: int = 1,
+    difficult: Literal["negative", "left out"] = "negative",
 ) -> dict:
     """Train one-vs-rest SVMs on L2-normalised features and score each class by average precision.
 
-    For each class, images labelled 0 ("difficult") are left out; the cost is the one of best mean average
-    precision over 3 stratified folds (the smaller one on a tie); the SVM is then fitted on all of trainval.
+    For each class, images labelled 0 ("difficult") are left out of the test, and trained on as negatives: so do
+    the released code and VirTex. The cost is the one of best mean average precision over 3 stratified folds (the
+    smaller one on a tie); the SVM is then fitted on all of trainval.
 
     Args:
         train_features: pooled backbone features of trainval, shape (N, D).
@@ -79,6 +82,8 @@ def voc_linear_classification(
         costs: candidate costs C of the SVM.
         seed: of the dual solver, which visits images in random order.
         n_jobs: classes fitted at once, each in its own process.
+        difficult: what becomes of difficult images in training: "negative", as published, or "left out", since the
+            thing is there after all.
 
     Returns:
         `map` in [0, 1], `ap` (C,), `costs` (C,) chosen; `chance` (C,), the prevalence of each class in the
@@ -86,10 +91,14 @@ def voc_linear_classification(
         enough; `n`, the number of test images.
 
     Raises:
-        ValueError: shapes disagree, a label is not -1, 0 or 1, or a class has too few images to be fitted or
-            scored.
+        ValueError: shapes disagree, a label is not -1, 0 or 1, a class has too few images to be fitted or scored, or
+            `difficult` is neither of the two.
     """
+    if difficult not in ("negative", "left out"):
+        raise ValueError(f"difficult: found {difficult!r}, expected 'negative' or 'left out'")
     train_labels, test_labels = np.asarray(train_labels), np.asarray(test_labels)
+    if difficult == "negative":
+        train_labels = np.where(train_labels == 0, -1, train_labels)
     names = range(train_labels.shape[1]) if class_names is None else class_names
     _check("train", train_features, train_labels, names, at_least=FOLDS)
     _check("test", test_features, test_labels, names, at_least=1)

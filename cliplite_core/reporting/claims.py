@@ -1,89 +1,99 @@
-"""The paper's claims beside a profile's own measurements, with a verdict on each.
+"""The paper's claims beside what was measured, with a verdict for each regime in which a claim could hold or fail.
 
-`data/paper_figures.csv` holds each claim, its source, the rows that test it and what the comparison leaves open. The
-95 % interval of the difference, paired by seed, gives the verdict: the claim holds if the whole interval lies on the
-claimed side of zero, it does not hold if it lies on the other side, and it cannot be decided if it contains zero.
+`data/claims.toml` holds each claim, its source, the rows that test it and what a comparison leaves open. The 95 %
+interval of the difference, paired by seed, gives the verdict: CLIP-Lite is ahead if the whole interval lies on the
+claimed side of zero, CLIP if it lies on the other side, and the comparison is undecided if it contains zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cliplite_core.reporting.metrics import experiments_of, half_width, read_metrics, row
 from cliplite_core.reporting.tables import interval
-from cliplite_core.storage.places import definition
+from cliplite_core.storage.places import definition, results_directory
 
-NAMES = {"jsd": "CLIP-Lite", "infonce": "CLIP", "sigmoid": "SigLIP"}  # in a sentence
-HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be decided here"
+AHEAD, BEHIND, OPEN, UNTESTED = "CLIP-Lite ahead", "CLIP ahead", "undecided", "not tested"
+REGIMES = ("equal pairs, short", "at convergence", "stopped at its best", "the paper's budgets, reconstructed")
+MEASURED = ("regime", "CLIP-Lite here", "against", "difference", "verdict", "n", "seeds")
+_SIDES = {"ours": "objective == 'jsd'", "against": "objective == 'infonce'"}
 
 
 def paper_claims() -> pd.DataFrame:
-    """Read `data/paper_figures.csv`.
+    """Read `data/claims.toml`.
 
     Returns:
-        One line per claim: `claim`, `figure` as the paper has it ("–" without a source), `source`, the `experiment`
-        with the queries `ours` and `against` for its rows, whether `better` is "higher" or "lower", the `spread` of
-        its values ("seeds", or "none" for a quantity that is the same for every seed) and its `limits`, a sentence.
+        One line per claim: `name`, a `short` one, `figure` as the paper has it ("–" without a source), `source`, its
+        `limits`, a sentence, and `test`, a list of comparisons: `regime`, `experiment`, the `rows` that count and,
+        where they differ from the usual, what `ours` and `against` are, `best`, `better`, `repeats` and `not_for`.
     """
-    return pd.read_csv(definition("paper_figures.csv"), keep_default_na=False)
+    return pd.DataFrame(tomllib.loads(definition("claims.toml").read_text(encoding="utf-8"))["claim"])
 
 
-def weigh(differences: Sequence[float], spread: str = "seeds") -> str:
+def weigh(differences: Sequence[float], repeats: bool = False) -> str:
     """Decide whether differences support the claim that they are positive.
 
     Args:
         differences: one per seed, in any unit.
-        spread: "seeds", or "none" if every seed gives the same value; then the sign decides.
+        repeats: whether every seed gives the same value; then the sign decides.
 
     Returns:
-        `HOLDS`, `FAILS` or `OPEN`; always `OPEN` for a single seed.
+        `AHEAD`, `BEHIND` or `OPEN`; always `OPEN` for a single seed.
 
     Example:
         >>> weigh([3.0, 4.0, 5.0]), weigh([-1.0, 1.0]), weigh([7.0])
-        ('holds here', 'cannot be decided here', 'cannot be decided here')
+        ('CLIP-Lite ahead', 'undecided', 'undecided')
     """
     mean, half = float(np.mean(differences)), half_width(differences)
-    if (spread == "seeds" and len(differences) == 1) or abs(mean) <= half:
+    if (len(differences) == 1 and not repeats) or abs(mean) <= half:
         return OPEN
-    return HOLDS if mean > 0 else FAILS
+    return AHEAD if mean > 0 else BEHIND
 
 
-def weigh_claims(profile: str) -> pd.DataFrame:
+def weigh_claims(profile: str, place: Callable[[str], Path] = results_directory) -> pd.DataFrame:
     """Compare each of the paper's claims with what a profile measured.
 
     Args:
         profile: the profile; a claim that it did not measure stays in the table.
+        place: where its results lie, `results_directory` or `published_directory`.
 
     Returns:
-        One line per claim, formatted: `claim`, `paper`, `CLIP-Lite here`, `against` (CLIP's value), their `difference`
-        paired by seed, the `verdict`, `profile`, `source` and the sentences `said` about it.
+        One line per claim and regime, formatted: `claim`, `paper`, `regime`, `CLIP-Lite here`, `against` (CLIP's
+        value), their `difference` paired by seed, the `verdict`, `n` test items and `seeds`.
     """
-    experiments, lines = experiments_of(profile), []
+    there, lines = experiments_of(profile, place), []
     for claim in paper_claims().itertuples():
-        found = read_metrics(claim.experiment, profile) if claim.experiment in experiments else None
-        line = {"claim": claim.claim, "paper": claim.figure}
-        line |= dict.fromkeys(("CLIP-Lite here", "against", "difference"), "–")
-        verdict, numbers, reason = OPEN, f"The profile `{profile}` does not measure it.", "Without a measurement"
-        try:
-            ours, against = (found.query(query).iloc[0] for query in (claim.ours, claim.against))
-        except (AttributeError, IndexError, pd.errors.UndefinedVariableError):  # not measured, or not by this grid
-            pass
-        else:
-            gaps = [mine - its for mine, its in zip(ours["values"], against["values"], strict=True)]
-            verdict = weigh(gaps if claim.better == "higher" else [-gap for gap in gaps], claim.spread)
-            measured = {"CLIP-Lite here": ours, "against": against, "difference": row("difference", gaps, n=ours["n"])}
-            line |= {name: interval(of["mean"], of["ci95"]) for name, of in measured.items()}
-            numbers = (
-                f"CLIP-Lite has {line['CLIP-Lite here']} and {NAMES[against['objective']]} {line['against']}, a"
-                f" difference of {line['difference']}{_of_seeds(len(gaps), claim.spread)}."
-            )
-            reason = _reason(verdict, gaps, claim.spread)
-        said = f"{numbers} {reason} the claim **{verdict}**. {claim.limits}"
-        lines.append(line | {"verdict": verdict, "profile": profile, "source": claim.source, "said": said})
+        about = {"claim": claim.name, "paper": claim.figure}
+        untested = about | dict.fromkeys(MEASURED, "–") | {"verdict": UNTESTED}
+        tests = claim.test if isinstance(claim.test, list) else []
+        tests = [test for test in tests if test["experiment"] in there and profile not in test.get("not_for", ())]
+        found = [_compare(test, read_metrics(test["experiment"], profile, place)) for test in tests]
+        lines += [about | line for line in found if line] or [untested]
     return pd.DataFrame(lines)
+
+
+def _compare(test: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any] | None:
+    """Weigh one comparison; None where its rows were not measured, or not by this grid."""
+    sides = []
+    for side, default in _SIDES.items():
+        try:
+            found = rows.query(f"({test['rows']}) and ({test.get(side, default)})")
+            sides.append((found.sort_values("mean") if test.get("best") else found).iloc[-1])
+        except (IndexError, pd.errors.UndefinedVariableError):
+            return None
+    ours, against = sides
+    gaps = [mine - its for mine, its in zip(ours["values"], against["values"], strict=True)]
+    claimed = [-gap for gap in gaps] if test.get("better") == "lower" else gaps
+    measured = {"CLIP-Lite here": ours, "against": against, "difference": row("difference", gaps, n=ours["n"])}
+    cells = {name: interval(of["mean"], of["ci95"]) for name, of in measured.items()}
+    verdict = weigh(claimed, test.get("repeats", False))
+    return {"regime": test["regime"], **cells, "verdict": verdict, "n": ours["n"], "seeds": len(gaps)}
 
 
 def claims_text(weighed: pd.DataFrame) -> str:
@@ -92,21 +102,47 @@ def claims_text(weighed: pd.DataFrame) -> str:
     Args:
         weighed: from `weigh_claims`.
     """
-    figures = [f"; the paper: {figure}" if figure != "–" else "" for figure in weighed["paper"]]
-    entries = zip(weighed["claim"], weighed["source"], figures, weighed["said"], strict=True)
-    return "\n".join(f"- *{claim}* ({source}{figure}). {said}" for claim, source, figure, said in entries)
+    entries = []
+    for claim in paper_claims().itertuples():
+        figure = f"; the paper: {claim.figure}" if claim.figure != "–" else ""
+        said = [_sentence(line) for _, line in weighed[weighed["claim"] == claim.name].iterrows()]
+        entries.append(f"- *{claim.name}* ({claim.source}{figure}). {' '.join(said)} {claim.limits}")
+    return "\n".join(entries)
 
 
-def _of_seeds(count: int, spread: str) -> str:
-    if spread == "none":
-        return ""
-    return f" (paired by seed, {count} seeds)" if count > 1 else " (one seed)"
+def _sentence(line: pd.Series) -> str:
+    if line["verdict"] == UNTESTED:
+        return "**Not tested** by this profile."
+    seeds = "one seed, which has no interval" if line["seeds"] == 1 else f"{line['seeds']} seeds, n = {line['n']:,}"
+    where = line["regime"][0].upper() + line["regime"][1:]
+    values = f"CLIP-Lite has {line['CLIP-Lite here']} and CLIP {line['against']}"
+    return f"{where}: {values}, a difference of {line['difference']} ({seeds}): **{line['verdict']}**."
 
 
-def _reason(verdict: str, gaps: Sequence[float], spread: str) -> str:
-    if spread == "none":
-        return "The two are equal, so" if verdict == OPEN else "Every seed gives the same values, so"
-    if len(gaps) == 1:
-        return "A single seed has no interval, so"
-    where = "contains" if verdict == OPEN else "lies above" if np.mean(gaps) > 0 else "lies below"
-    return f"The 95 % interval of the difference {where} zero, so"
+def verdicts(profiles: Mapping[str, str], place: Callable[[str], Path] = results_directory) -> pd.DataFrame:
+    """Set out the verdicts of several profiles on one page: a line per claim, a column per regime.
+
+    Args:
+        profiles: profile = what it is measured on, in a word or two; those without results are left out.
+        place: where their results lie.
+
+    Returns:
+        The table, with cells such as "CLIP ahead by 28.7 ± 9.4 (scenes)", several separated by "<br>"; "–" where
+        nothing was measured. What is the same in every regime stands in the first.
+    """
+    there = {name: word for name, word in profiles.items() if experiments_of(name, place)}
+    tested = pd.concat(weigh_claims(name, place).assign(on=word) for name, word in there.items())
+    tested = tested[tested["verdict"] != UNTESTED].replace({"regime": {"every regime": REGIMES[0]}})
+    cells = tested.assign(cell=[_cell(line) for line in tested.itertuples()])
+    cells = cells.groupby(["claim", "regime"])["cell"].agg(lambda found: "<br>".join(dict.fromkeys(found)))
+    lines = []
+    for claim in paper_claims().itertuples():
+        line = {"the paper's claim": claim.short, "in the paper": claim.figure}
+        lines.append(line | {regime: cells.get((claim.name, regime), "–") for regime in REGIMES})
+    return pd.DataFrame(lines)
+
+
+def _cell(line: Any) -> str:
+    if line.verdict == OPEN:
+        return f"{OPEN}: {line.difference.replace('-', '−')}{', one seed' * (line.seeds == 1)} ({line.on})"
+    return f"**{line.verdict}** by {line.difference.lstrip('-')} ({line.on})"

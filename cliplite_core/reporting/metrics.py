@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -99,17 +99,18 @@ def write_metrics(
     return write_text(results_directory(config.profile) / folder / f"{name}.json", json.dumps(content, indent=1) + "\n")
 
 
-def experiments_of(profile: str) -> list[str]:
-    """Return the names of all experiments that a profile has results of, sorted."""
-    return sorted(path.stem for folder in FOLDERS for path in (results_directory(profile) / folder).glob("*.json"))
+def experiments_of(profile: str, place: Callable[[str], Path] = results_directory) -> list[str]:
+    """Return the names of all experiments that a profile has results of, sorted; `place` as for `read_metrics`."""
+    return sorted(path.stem for folder in FOLDERS for path in (place(profile) / folder).glob("*.json"))
 
 
-def read_metrics(name: str, profile: str) -> pd.DataFrame:
+def read_metrics(name: str, profile: str, place: Callable[[str], Path] = results_directory) -> pd.DataFrame:
     """Read the rows of one experiment as a table.
 
     Args:
         name: the experiment.
         profile: the profile; a table never mixes two.
+        place: where the profile's results lie, `results_directory` or `published_directory`.
 
     Returns:
         One line per row, columns as `row` names them.
@@ -117,7 +118,7 @@ def read_metrics(name: str, profile: str) -> pd.DataFrame:
     Raises:
         FileNotFoundError: the experiment has not been run for this profile; the message says how.
     """
-    return pd.DataFrame(_read(name, profile)["rows"])
+    return pd.DataFrame(_read(name, profile, place)["rows"])
 
 
 def read_provenance(name: str, profile: str) -> dict[str, Any]:
@@ -141,8 +142,8 @@ def read_provenance(name: str, profile: str) -> dict[str, Any]:
     }
 
 
-def _read(name: str, profile: str) -> dict[str, Any]:
-    paths = [results_directory(profile) / folder / f"{name}.json" for folder in FOLDERS]
+def _read(name: str, profile: str, place: Callable[[str], Path] = results_directory) -> dict[str, Any]:
+    paths = [place(profile) / folder / f"{name}.json" for folder in FOLDERS]
     for path in paths:
         if path.exists():
             return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What notebook 10 says of one's own pairs: the state of the files, how long and how large, and what to try next."""
+"""What notebook 10 says of one's own pairs: the state of the files, the recall, and what to try next."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cliplite_core.config import Config
 from cliplite_core.data.inventory.survey import Survey
-from cliplite_core.evaluation.budget import MemoryPlan
 
 SHOWN = 10  # broken files that are named
 
@@ -35,48 +33,6 @@ def survey_text(seen: Mapping[str, Survey], images: int, side: int) -> str:
     )
 
 
-def epochs_table(images: int, config: Config) -> pd.DataFrame:
-    """Set out how many epochs a training lasts, for one's own number of images beside round ones.
-
-    Args:
-        images: in the training split.
-        config: the run, for its steps and batch.
-
-    Returns:
-        One line per number of images, formatted.
-    """
-    batch, steps = config.train.batch_size, config.train.steps
-    lines = [
-        {
-            "training images": f"{count:,}" + (" (yours)" if count == images else ""),
-            "steps per epoch": f"{count / batch:,.0f}",
-            f"epochs in {steps:,} steps": f"{steps * batch / count:,.1f}" if steps * batch > count / 10 else "< 0.1",
-            "steps for 30 epochs": f"{30 * count / batch:,.0f}",
-        }
-        for count in sorted({images, 5_000, 50_000, 500_000})
-    ]
-    return pd.DataFrame(lines)
-
-
-def memory_table(plan: MemoryPlan, config: Config) -> pd.DataFrame:
-    """Set out the memory of a training step by image size and batch size, those of the profile among them.
-
-    Args:
-        plan: of the profile, from `plan_memory`.
-        config: the profile.
-
-    Returns:
-        One line per image size, one column per batch size, in GiB of float32.
-    """
-    side = config.data.image_size
-    sizes, batches = sorted({side, 64, 112, 160, 224}), sorted({config.train.batch_size, 64, 256, 1024})
-    lines = [
-        {"image_size": f"{s} px"} | {f"batch {b}": f"{plan.gib(b, (s / side) ** 2):.2f}" for b in batches}
-        for s in sizes
-    ]
-    return pd.DataFrame(lines)
-
-
 def recall_table(recall: pd.DataFrame) -> pd.DataFrame:
     """Format the recall on held-out images with its interval, beside guessing and the recall on training images.
 
@@ -96,13 +52,14 @@ def recall_table(recall: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def advice(recall: pd.DataFrame, curve: pd.DataFrame, images: int) -> str:
+def advice(recall: pd.DataFrame, curve: pd.DataFrame, images: int, keep: str = "last") -> str:
     """Compare the recalls at 5, means of both directions, and say what to try next.
 
     Args:
         recall: of the test split, as for `recall_table`.
         curve: recall on validation images over training, from `read_log(run, "retrieval")`.
         images: in the test split.
+        keep: "last" or "best", which step is the model.
 
     Returns:
         Three lines.
@@ -115,9 +72,9 @@ def advice(recall: pd.DataFrame, curve: pd.DataFrame, images: int) -> str:
         verdict = (
             "Hardly better than guessing: too few steps, too high a rate, or captions that say little of the images."
         )
-    elif best - last > 2 * error:
+    elif keep == "last" and best - last > 2 * error:
         verdict = (
-            "It was better before: it is learning the images by heart. Fewer steps, image_weights, or more images."
+            "It was better before: it learns the images by heart. Keep the best step, image_weights, or more images."
         )
     elif test["training"] > test["high"]:
         verdict = "It knows its training images better than others: more images or image_weights, not more steps."

@@ -8,39 +8,37 @@ from pathlib import Path
 import pandas as pd
 
 from cliplite_core.config import Config, ModelConfig
-from cliplite_core.reporting.claims import claims_text, weigh_claims
+from cliplite_core.reporting.claims import claims_text, verdicts, weigh_claims
 from cliplite_core.reporting.metrics import experiments_of, read_provenance
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import DEFINITIONS, PROJECT, data_root, published_directory, results_directory
 
 SHOWN = "scenes"  # the profile a newcomer runs first
+# Profile: what its verdicts are measured on, in the README's table.
+VERDICTS = {"scenes": "scenes", "flickr8k": "photos", "flickr8k_frozen": "photos, frozen encoders"}
 CONVERGENCE = "Recall at convergence: R@10 (%), the mean of both directions, by the pairs that a run has seen"
 SHARES = "Likewise, by the share of the training photos"
-START, END = "<!-- results: written by make results -->", "<!-- end of results -->"
+START, END = "<!-- verdicts: written by make publish -->", "<!-- end of verdicts -->"
 
 
-def update_readme(profile: str, readme: Path = PROJECT / "README.md") -> bool:
-    """Replace the README's table by `results/PROFILE/tables/main.md`; other profiles leave it alone.
+def update_readme(readme: Path = PROJECT / "README.md") -> Path:
+    """Replace the README's table by the verdicts of all published profiles.
 
     Args:
-        profile: the profile just published.
         readme: the file with the two markers.
 
     Returns:
-        Whether the README shows this profile.
+        The file.
 
     Raises:
         ValueError: a marker is missing, so there is no place for the table.
     """
-    if profile != SHOWN:
-        return False
     text = readme.read_text(encoding="utf-8")
     if START not in text or END not in text:
-        raise ValueError(f"{readme}: expected the markers {START!r} and {END!r} around the results table")
+        raise ValueError(f"{readme}: expected the markers {START!r} and {END!r} around the table of verdicts")
     before, after = text.split(START)[0], text.split(END)[1]
-    table = (published_directory(profile) / "tables" / "main.md").read_text(encoding="utf-8")
-    write_text(readme, f"{before}{START}\n{table}{END}{after}")
-    return True
+    table = verdicts(VERDICTS, published_directory).to_markdown(index=False)
+    return write_text(readme, f"{before}{START}\n{table}\n{END}{after}")
 
 
 def write_results_readme(config: Config) -> Path:

@@ -32,10 +32,14 @@ SETTINGS = {  # field of an ablation file: its name in a table
     "optimizer": "optimiser",
     "pairs": "pairs seen",
     "prior_weight": "weight of prior matching",
+    "prior": "prior",
     "score_scale": "exp(t) at the start",
+    "step": "recipe, cumulative",
     "text_layers": "layers of the text encoder",
+    "text_lr": "learning rate of the text side",
     "text_pool": "text feature",
     "train_fraction": "share of the training images",
+    "weight_decay": "weight decay",
 }
 COSTS = {TIME: ("time of one pass (ms)", 1000), MEMORY: (MEMORY, 1)}  # as shown: name, factor
 

@@ -25,6 +25,8 @@ from cliplite_core.storage.places import data_root
 
 SPLITS = ("train", "val", "test", "novel", "people")
 VIEWS = ("single/train", "single/val", "shift")
+VOC = "voc"  # the pictures of VOC's trainval set
+STREAMS = (*SPLITS, *VIEWS, VOC)  # each has its own draws and its own range of image ids
 
 
 def compose_scenes(config: Config) -> None:
@@ -64,29 +66,29 @@ def generate(root: Path, **fields: float) -> Path:
     if is_finished(root, made_from):
         return root
     views = (spec.single_train, spec.single_val, spec.shift)
-    total = sum(getattr(spec, split) for split in SPLITS) + sum(views) * len(concepts())
+    sizes = {split: getattr(spec, split) for split in SPLITS} | {VOC: spec.voc_trainval}
+    total = sum(sizes.values()) + sum(views) * len(concepts())
     with replacing(root) as partial:  # an empty folder at `root` goes, as `is_finished` saw that nothing is in it
         partial.mkdir()
         with tqdm(total=total, desc="scenes", unit="image") as progress:
-            records = {split: _write_split(partial, split, spec, progress) for split in SPLITS}
+            records = {split: _write_split(partial, split, size, spec, progress) for split, size in sizes.items()}
             for view, size in zip(VIEWS, views, strict=True):
                 _write_view(partial, view, size, spec, progress)
-        parts = {"trainval": ("train", records["train"][: spec.voc_trainval]), "test": ("test", records["test"])}
-        write_voc(partial, parts)
+        write_voc(partial, {"trainval": (VOC, records[VOC]), "test": ("test", records["test"])})
         (partial / "ATTRIBUTION.txt").write_text(ATTRIBUTION + "\n", encoding="utf-8")
         write_json(partial / "spec.json", made_from)
     return root
 
 
-def _write_split(root: Path, split: str, spec: SceneSpec, progress: tqdm) -> list[Record]:
-    draw = _contents_of(split, spec)
+def _write_split(root: Path, split: str, size: int, spec: SceneSpec, progress: tqdm) -> list[Record]:
+    draw, stream = _contents_of(split, spec), STREAMS.index(split)
     folder = root / split
     folder.mkdir()
     records = []
-    for index in range(getattr(spec, split)):
-        rng = np.random.default_rng([spec.seed, SPLITS.index(split), index])
+    for index in range(size):
+        rng = np.random.default_rng([spec.seed, stream, index])
         scene, image = compose(draw(rng, index), rng, spec.canvas)
-        number = SPLITS.index(split) * SPLIT_SIZE_LIMIT + index + 1
+        number = stream * SPLIT_SIZE_LIMIT + index + 1
         records.append(Record(number, scene, captions(scene, rng), expressions(scene, rng)))
         _save(image, folder / records[-1].file_name)
         progress.update()
@@ -105,7 +107,7 @@ def _contents_of(split: str, spec: SceneSpec) -> Callable[[np.random.Generator, 
 
 
 def _write_view(root: Path, view: str, size: int, spec: SceneSpec, progress: tqdm) -> None:
-    stream = len(SPLITS) + VIEWS.index(view)
+    stream = STREAMS.index(view)
     for number, concept in enumerate(concepts()):
         folder = root / view / concept
         folder.mkdir(parents=True)
@@ -131,7 +133,7 @@ def _sizes(data: DataConfig) -> dict[str, int]:
         "test": data.scenes_eval,
         "novel": 15 * share,
         "people": 20 * share,
-        "voc_trainval": min(3 * data.scenes_eval, data.scenes_train),
+        "voc_trainval": 3 * data.scenes_eval,
         "single_train": 2 * share,
         "single_val": share,
         "shift": share,

@@ -11,7 +11,7 @@ from pathlib import Path
 from cliplite_core.scenes.contents import heldout_pairs
 from cliplite_core.storage.places import DEFINITIONS
 
-FORMAT = 2  # raise it when the same spec would give other files
+FORMAT = 3  # raise it when the same spec would give other files
 SPLIT_SIZE_LIMIT = 100_000  # image ids are split number x this + index + 1
 LIMITS = {"seed": (0, 2**32 - 1), "canvas": (32, 1024)}  # else counts below SPLIT_SIZE_LIMIT, shares 0 to 1
 
@@ -31,7 +31,7 @@ class SceneSpec:
     novel: int = 300
     # One person each; gender and activity balanced.
     people: int = 400
-    # First scenes of train that make VOC's trainval set; its test set is the split test.
+    # Scenes of VOC's trainval set, drawn like those of train but none of them; its test set is the split test.
     voc_trainval: int = 1500
     # Pictures per concept with one large object, in two folds, and drawn in the other artwork.
     single_train: int = 40

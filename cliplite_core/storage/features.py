@@ -37,18 +37,26 @@ def cached_rows(
     with FileLock(path.with_suffix(".lock")):  # trainings side by side want the same features
         if not path.exists():
             with writing(path):
-                _fill(partial, progress, count, compute, label, chunk)
+                _fill(partial, progress, count, count - rows_left(path, count), compute, label, chunk)
                 os.replace(partial, path)
                 progress.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
 
 
+def rows_left(path: Path, count: int) -> int:
+    """Return how many of an array's rows are yet to be computed; 0 where its file is there."""
+    progress = path.with_suffix(".progress.json")
+    if path.exists():
+        return 0
+    found = path.with_suffix(".partial.npy").exists() and progress.exists()
+    return count - (json.loads(progress.read_text(encoding="utf-8"))["rows"] if found else 0)
+
+
 def _fill(
-    partial: Path, progress: Path, count: int, compute: Callable[[slice], np.ndarray], label: str, chunk: int
+    partial: Path, progress: Path, count: int, done: int, compute: Callable[[slice], np.ndarray], label: str, chunk: int
 ) -> None:
-    done = json.loads(progress.read_text(encoding="utf-8"))["rows"] if progress.exists() and partial.exists() else 0
     rows = np.lib.format.open_memmap(partial, mode="r+") if done else None
-    with tqdm(total=count, initial=done, desc=label, unit="row") as bar:
+    with tqdm(total=count, initial=done, desc=f"encoding {label}", unit=label.removesuffix("s")) as bar:
         for start in range(done, count, chunk):
             found = compute(slice(start, min(start + chunk, count)))
             if rows is None:

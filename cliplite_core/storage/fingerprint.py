@@ -54,6 +54,12 @@ def fingerprint_files(paths: Sequence[Path | TarMember]) -> str:
     return digest.hexdigest()[:16]
 
 
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a whole file, however large, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _sample(path: Path, size: int) -> bytes:
     """A few pieces of a shard: hundreds of them have more bytes than one wants to read before each plan."""
     with path.open("rb") as file:

@@ -139,8 +139,12 @@ def _read_text(path: Path, shapes: Shapes) -> dict[str, Any]:
 
 def _expect_agreement(path: Path, model: Mapping[str, Any], text: Mapping[str, Any], shapes: Shapes) -> None:
     """Hold a run's fields against the tensors and, where they shaped it, against BERT's own configuration."""
+    shown = {
+        **model,
+        "frozen": model["frozen"] or model["standardized"],
+    }  # either shows the critic standardised features
     for name, (value, tensor) in _PRESENT.items():
-        if (model[name] == value) != (tensor in shapes):
+        if (shown[name] == value) != (tensor in shapes):
             has = "has" if tensor in shapes else "lacks"
             refuse(path, name, model[name], f"another value: model.safetensors {has} {tensor}")
     for name, (tensor, axis) in _SIZES.items():

@@ -41,6 +41,11 @@ def published_directory(profile: str) -> Path:
     return PROJECT / "results" / _name(profile)
 
 
+def published_run_directory(config: Config) -> Path:
+    """Folder of one published training run, `results/PROFILE/runs/RUN`; few are published."""
+    return published_directory(config.profile) / "runs" / run_directory(config).name
+
+
 def _name(profile: str) -> str:
     return Path(profile).stem if profile.endswith(".toml") else profile
 

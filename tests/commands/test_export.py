@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,9 @@ def test_torchvision_loads_the_backbone_strictly_and_gives_the_same_features(mod
     with_classifier = torchvision.models.get_model("resnet18", num_classes=3)
     loaded = with_classifier.load_state_dict(state, strict=False)
     assert (loaded.missing_keys, loaded.unexpected_keys) == (["fc.weight", "fc.bias"], [])
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert {file.name for file in path.parent.iterdir()} == {path.name, "backbone.json"}
+    about = json.loads(path.with_suffix(".json").read_text())
+    assert (about["network"], about["images"]["center_crop"]) == ("resnet18", trained.config.data.image_size)
 
 
 def test_an_exported_backbone_starts_the_next_training(model, tmp_path):

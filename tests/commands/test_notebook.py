@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from smoke_copies import CHECKED, checked_cells, smoke_copy
 
 from cliplite_core.__main__ import main
 from cliplite_core.commands.notebook import NOTEBOOKS, checked
@@ -17,16 +18,11 @@ from cliplite_core.reporting.parameters import ParameterError
 
 PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-CHECKED = "nbval-check-output"
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
 def cells(path: Path, kind: str = "code") -> list:
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
-
-
-def checked_cells(path: Path) -> list:
-    return [cell for cell in cells(path) if CHECKED in cell.metadata.get("tags", [])]
 
 
 def lines_of(cell: nbformat.NotebookNode) -> int:
@@ -38,11 +34,11 @@ def test_the_numbered_notebooks_are_there():
 
 
 @every_notebook
-def test_first_code_cell_holds_scalar_parameters_and_the_quick_profile(path):
+def test_first_code_cell_holds_scalar_parameters_and_the_profile_that_readers_see(path):
     first = cells(path)[0]
     assert first.metadata.tags == ["parameters"]
     values = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(first.source).body}
-    assert values["profile"] == "smoke"
+    assert values["profile"] == "scenes", "what readers see; nbval runs on copies"
     assert all(isinstance(value, str | int | float | bool) for value in values.values())
 
 
@@ -91,8 +87,9 @@ def test_notebook_says_what_it_does_not_show(path):
 
 @every_notebook
 def test_a_checked_cell_has_a_count_and_an_output(path):
-    assert checked_cells(path), "nbval would pass vacuously"
-    for cell in checked_cells(path):
+    found = list(checked_cells(smoke_copy(path)))
+    assert found, "nbval would pass vacuously"
+    for cell in found:
         assert cell.execution_count and any(output.get("text", "").strip() for output in cell.outputs)
 
 
@@ -110,7 +107,7 @@ def test_committed_outputs_are_complete_and_hold_no_machine_paths(path):
 
 @every_notebook
 def test_changing_one_digit_of_a_checked_output_fails_nbval(path, tmp_path):
-    book = nbformat.read(path, as_version=4)
+    book = smoke_copy(path)
     last = next(i for i, cell in enumerate(book.cells) if CHECKED in cell.metadata.get("tags", []))
     book.cells = [cell for cell in book.cells[: last + 1] if cell.cell_type == "code"]
     output = next(output for output in book.cells[-1].outputs if re.search(r"\d", output.text))

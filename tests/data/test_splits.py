@@ -77,6 +77,17 @@ def test_a_table_without_split_lists_is_split_by_name_so_that_new_images_move_no
     assert all(small[name] < large[name] for name in small)
 
 
+def test_a_split_of_given_sizes_has_them_exactly_and_leaves_out_no_image(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    (tmp_path / "own" / "images").mkdir(parents=True)
+    (tmp_path / "own" / "captions.csv").write_text("image,caption\n" + "".join(f"{n}.jpg,a\n" for n in range(300)))
+    config = load_profile("own", val_images=30, test_images=60)
+    parts = {name: set(names(config, name)) for name in ("train", "val", "test")}
+    assert [len(parts[name]) for name in parts] == [210, 30, 60] and len(set.union(*parts.values())) == 300
+    with pytest.raises(ValueError, match=r"val_images, test_images: found 200 \+ 100"):
+        read_split(config.override(val_images=200, test_images=100), "train")
+
+
 @pytest.fixture
 def own_coco(tmp_path, monkeypatch) -> Config:
     """Pairs of one's own in one COCO captions file, with ids that say nothing, and a list for one split."""

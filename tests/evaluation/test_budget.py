@@ -11,8 +11,10 @@ from cliplite_core.evaluation.budget import (
     MemoryPlan,
     flops_per_pair,
     measuring_resources,
+    plan,
     plan_memory,
     saved_bytes,
+    sustained_tflops,
     training_resources,
 )
 from cliplite_core.model import CLIPLite
@@ -86,3 +88,16 @@ def test_a_cluster_is_asked_for_a_gpu_where_a_cpu_would_take_days_and_for_time_t
     assert paper.minutes == 10 + round(3 * operations / 100e12 / 60)
     assert paper.mem_mb == 1024 * (2 + 8), "of the machine: its process and eight loaders; the step is on the GPU"
     assert measuring_resources(load_profile("smoke")).gpus == 0
+
+
+def test_without_a_device_the_plan_measures_this_machine_and_says_so():
+    text = plan(config(), seeds=1, tflops=None)
+    assert "on this machine, which sustained" in text and "100 TFLOP/s" not in text
+    assert 1e-6 < sustained_tflops(config()) < 1e4
+
+
+def test_frozen_encoders_cost_no_step_anything():
+    linear = flops_per_pair(config(frozen=True, image_prior=False))
+    widths = 3 * 2 * 16 * (64 + 16 + 64) + 3 * 2 * 16 * (16 + 16 + 16)  # the critic's layers, forward and backward
+    assert linear <= widths < flops_per_pair(config(image_prior=False))
+    assert "both frozen" in plan(config(frozen=True), seeds=1, tflops=1.0)

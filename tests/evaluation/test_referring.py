@@ -7,11 +7,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from torch import nn
 
-from cliplite_core.data.transforms import eval_transform
-from cliplite_core.evaluation.grounding import heatmaps
+from cliplite_core.evaluation.heat import heat_cells, upsample
 from cliplite_core.evaluation.referring import (
     area_scores,
     centre_scores,
+    crop_features,
     crop_scores,
     heat_scores,
     model_hits,
@@ -78,8 +78,9 @@ def test_crops_are_scored_by_what_is_inside_them():
     pixels[0:4, 0:4, 2] = 255
     pixels[2:4, 4:6, 0] = 255
     model, image = ColourModel().train(), Image.fromarray(pixels)
-    assert BOXES[crop_scores(model, image, BOXES, "the red one").argmax()].tolist() == [4, 2, 6, 4]
-    assert BOXES[crop_scores(model, image, BOXES, "the blue one").argmax()].tolist() == [0, 0, 4, 4]
+    features = crop_features(model, image, BOXES)
+    assert BOXES[crop_scores(model, features, "the red one").argmax()].tolist() == [4, 2, 6, 4]
+    assert BOXES[crop_scores(model, features, "the blue one").argmax()].tolist() == [0, 0, 4, 4]
     assert model.crops[:3] == [(4, 4), (2, 2), (8, 4)]
     assert model.training and model.norm.running_mean.tolist() == [0, 0, 0]
 
@@ -87,7 +88,7 @@ def test_crops_are_scored_by_what_is_inside_them():
 def test_crops_are_rounded_outwards_and_stay_inside_the_image():
     model = ColourModel()
     odd = torch.tensor([[1.2, 1.9, 3.1, 3.0], [-2.0, 6.5, 20.0, 30.0], [5.0, 5.0, 5.0, 5.0], [8.0, 8.0, 8.0, 8.0]])
-    crop_scores(model, Image.new("RGB", (8, 8)), odd, "red")
+    crop_features(model, Image.new("RGB", (8, 8)), odd)
     assert model.crops == [(3, 2), (8, 2), (1, 1), (1, 1)]
 
 
@@ -172,9 +173,16 @@ def test_a_model_is_asked_by_heat_and_by_crop_and_each_split_counts_by_itself(ti
     assert list(found) == ["referring, heat", "referring, crop"]
     paths, texts = [r.image.path for r in references], [r.expressions[0] for r in references]
     boxes, targets = [r.image.boxes for r in references], [r.image.boxes[r.target] for r in references]
-    heats = heatmaps(model, paths, texts, eval_transform(32))
-    by_heat = [heat_scores(heat, of_image) for heat, of_image in zip(heats, boxes, strict=True)]
+    by_heat = []
+    for reference, cell in zip(references, heat_cells(model, paths, texts, 32), strict=True):
+        heat = upsample(cell[None], (reference.image.height, reference.image.width))[0]
+        by_heat.append(heat_scores(heat, reference.image.boxes))
     assert torch.equal(found["referring, heat"], referring_hits(by_heat, boxes, targets))
+    by_crop = []
+    for reference in references:  # each expression by itself, whether or not the one before asked about the same image
+        crops = crop_features(model, Image.open(reference.image.path).convert("RGB"), reference.image.boxes)
+        by_crop.append(crop_scores(model, crops, reference.expressions[0]))
+    assert torch.equal(found["referring, crop"], referring_hits(by_crop, boxes, targets))
 
     parted = [
         replace(reference, split="testB" if row in (1, 4) else "testA") for row, reference in enumerate(references)

@@ -1,4 +1,4 @@
-"""Retrieval against an O(n²) loop, torchmetrics and exact combinatorics."""
+"""Retrieval against an O(n²) loop, plain argsort, torchmetrics and exact combinatorics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics.retrieval import RetrievalHitRate
 
 from cliplite_core.evaluation import retrieval
-from cliplite_core.evaluation.retrieval import chance_recall, retrieval_metrics, retrieval_metrics_from_embeddings
+from cliplite_core.evaluation.retrieval import (
+    chance_recall,
+    retrieval_metrics,
+    retrieval_metrics_from_embeddings,
+    retrieval_ranks,
+)
 
 
 def random_captions(rng: np.random.Generator, images: int, captions: int) -> np.ndarray:
@@ -37,7 +42,7 @@ def ranks_by_loop(scores: np.ndarray, caption_to_image: np.ndarray) -> tuple[lis
 @pytest.mark.parametrize("levels", [5, 10_000])  # few levels make many ties
 @pytest.mark.parametrize("as_torch", [False, True])
 def test_metrics_agree_with_a_plain_loop(levels, as_torch, monkeypatch):
-    monkeypatch.setattr(retrieval, "QUERIES_PER_CHUNK", 7)  # so that chunks end inside the data
+    monkeypatch.setattr(retrieval, "IMAGES_PER_TILE", 7)  # so that tiles end inside the data
     rng = np.random.default_rng(levels)
     scores = rng.integers(0, levels, size=(30, 95)).astype(np.float32)
     caption_to_image = random_captions(rng, 30, 95)
@@ -48,6 +53,35 @@ def test_metrics_agree_with_a_plain_loop(levels, as_torch, monkeypatch):
             assert metrics[direction][f"R@{k}"] == np.mean(np.array(ranks) <= k)
         assert metrics[direction]["median_rank"] == np.median(ranks)
         assert metrics[direction]["n"] == len(ranks)
+
+
+def ranks_by_argsort(scores: np.ndarray, right: np.ndarray) -> list[int]:
+    """Sort all answers, wrong ones before right ones of the same score, and look for the first right one."""
+    order = np.lexsort((right, -scores))  # shape: (queries, answers)
+    return (1 + np.take_along_axis(right, order, axis=1).argmax(axis=1)).tolist()
+
+
+@pytest.mark.parametrize("images_per_tile", [1, 7, 60, 256])
+@pytest.mark.parametrize("captions", [60, 300])
+def test_ranks_of_embeddings_agree_with_a_plain_argsort(images_per_tile, captions, monkeypatch):
+    monkeypatch.setattr(retrieval, "IMAGES_PER_TILE", images_per_tile)
+    rng = np.random.default_rng(captions)
+    # Small whole numbers: products are exact, and most scores stand several times in the gallery.
+    image, caption = (rng.integers(-2, 3, size=(n, 4)).astype(np.float32) for n in (60, captions))
+    caption_to_image = random_captions(rng, 60, captions)
+    right = np.arange(60)[:, None] == caption_to_image
+    found = retrieval_ranks(image, caption, caption_to_image)
+    assert found[0].tolist() == ranks_by_argsort(image @ caption.T, right)
+    assert found[1].tolist() == ranks_by_argsort(caption @ image.T, right.T)
+
+
+def test_twins_of_an_image_tie_with_it_in_whichever_tile_they_lie(monkeypatch):
+    """A set that holds a photo twice must not profit from how a product happens to be rounded."""
+    monkeypatch.setattr(retrieval, "IMAGES_PER_TILE", 16)
+    image = torch.nn.functional.normalize(torch.randn(64, 256, generator=torch.Generator().manual_seed(0)))
+    image[50] = image[3]
+    image_ranks, caption_ranks = retrieval_ranks(image, image, torch.arange(64))
+    assert np.flatnonzero(image_ranks == 2).tolist() == np.flatnonzero(caption_ranks == 2).tolist() == [3, 50]
 
 
 @pytest.mark.parametrize("k", [1, 5, 10])
@@ -84,10 +118,10 @@ def test_embeddings_never_build_the_whole_matrix():
                 self.numel = max(self.numel, output.numel())
             return output
 
-    n = 8 * retrieval.QUERIES_PER_CHUNK
+    n = 8 * retrieval.IMAGES_PER_TILE
     with LargestTensor() as largest:
         retrieval_metrics_from_embeddings(torch.ones(n, 2), torch.ones(n, 2), torch.arange(n))
-    assert largest.numel == n * retrieval.QUERIES_PER_CHUNK
+    assert largest.numel == retrieval.IMAGES_PER_TILE**2
 
 
 def test_an_image_counts_as_found_by_any_of_its_captions():

@@ -88,17 +88,20 @@ def test_figures_are_the_same_bytes_twice_and_every_objective_has_a_colour(resul
     assert contents[0] == contents[1]
 
 
-def test_readme_table_is_replaced_between_its_markers_and_nowhere_else(tmp_path, monkeypatch):
+def test_the_verdicts_are_replaced_between_their_markers_and_nowhere_else(tmp_path, monkeypatch):
     monkeypatch.setattr(readme, "published_directory", lambda profile: tmp_path / profile)
     path = tmp_path / "README.md"
     path.write_text(f"before\n{START}\nold table\n{END}\nafter\n")
-    write_text(tmp_path / "scenes" / "tables" / "main.md", "| new |\n")
-    assert update_readme("smoke", path) is False and "old table" in path.read_text()
-    assert update_readme("scenes", path) is True
-    assert path.read_text() == f"before\n{START}\n| new |\n{END}\nafter\n"
+    values = {"jsd": [9.0, 9.2], "infonce": [5.0, 5.2]}
+    rows = [report.row("mAP", of_seeds, n=9, objective=name) for name, of_seeds in values.items()]
+    write_text(tmp_path / "scenes" / "metrics" / "transfer_voc.json", json.dumps({"rows": rows}))
+    update_readme(path)
+    text = path.read_text()
+    assert text.startswith(f"before\n{START}\n|") and text.endswith(f"|\n{END}\nafter\n") and "old table" not in text
+    assert "**CLIP-Lite ahead** by 4.0 ± 0.0 (scenes)" in text
     path.write_text("no place for a table")
     with pytest.raises(ValueError, match="markers"):
-        update_readme("scenes", path)
+        update_readme(path)
 
 
 def test_summary_names_every_finished_step(tmp_path, results):

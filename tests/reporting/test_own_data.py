@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 
 from cliplite_core.data.inventory.survey import Survey
-from cliplite_core.evaluation.budget import MemoryPlan
-from cliplite_core.profiles import load_profile
-from cliplite_core.reporting.own_data import advice, epochs_table, memory_table, recall_table, survey_text
+from cliplite_core.reporting.own_data import advice, recall_table, survey_text
 
 
 def recall(**changed: float) -> pd.DataFrame:
@@ -51,12 +49,8 @@ def test_broken_files_are_counted_all_and_named_up_to_ten():
     assert text.endswith("median of the shorter side: 40 px; 100 % are below the encoder's 48 px")
 
 
-def test_the_tables_hold_ones_own_number_of_images_size_and_batch():
-    config = load_profile("smoke", batch_size=32, image_size=48, steps=100)
-    epochs = epochs_table(777, config).set_index("training images")
-    assert list(epochs.loc["777 (yours)"]) == ["24", "4.1", "728"]
-    memory = memory_table(MemoryPlan(0, 2**30, 2**20, 0), config).set_index("image_size")
-    assert memory.loc["48 px", "batch 32"] == "1.03" and memory.loc["224 px", "batch 64"] == "2.36"
+def test_a_training_that_keeps_its_best_step_is_not_told_that_it_was_better_before():
+    assert "more steps, or a larger" in advice(recall(), curve(0.1, 0.8, 0.5), images=500, keep="best")
 
 
 def test_the_recall_table_has_the_interval_beside_the_recall():

@@ -57,6 +57,14 @@ def test_a_smaller_set_is_the_beginning_of_a_larger_one(root, tmp_path):
     assert captions == read(root / "annotations" / "captions_train.json")["annotations"][: 5 * 12]
 
 
+def test_no_picture_of_the_voc_view_is_one_that_is_trained_on(root):
+    listed = (root / "VOCdevkit" / "VOC2007" / "ImageSets" / "Main" / "trainval.txt").read_text().split()
+    found = fingerprint(root)
+    trained = {digest for name, digest in found.items() if name.startswith("train/")}
+    assert len(listed) == 20
+    assert trained.isdisjoint(found[f"VOCdevkit/VOC2007/JPEGImages/{name}.jpg"] for name in listed)
+
+
 def test_a_finished_set_is_left_alone(root):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     assert generate(root, **TINY) == root

@@ -141,7 +141,7 @@ def test_pictures_are_copied_where_the_file_system_has_no_hard_links(record, tmp
     assert (tmp_path / "VOCdevkit" / "VOC2007" / "JPEGImages" / "000007.jpg").read_bytes() == b"picture"
 
 
-@pytest.mark.parametrize(("image_set", "split", "size"), [("trainval", "train", 30), ("test", "test", 20)])
+@pytest.mark.parametrize(("image_set", "split", "size"), [("trainval", "voc", 30), ("test", "test", 20)])
 def test_torchvision_reads_the_voc_view_and_finds_the_boxes_of_coco(root, image_set, split, size):
     voc = VOCDetection(root, year="2007", image_set=image_set)
     coco = COCO(str(root / "annotations" / f"instances_{split}.json"))

@@ -149,7 +149,7 @@ def available(config: Config) -> Config:
 def _captions(config: Config) -> Iterator[Need]:
     data, bias = config.data, ("07",) if config.evaluation.people else ()
     readers = [(data.train_split, ("00", "01", *bias)), (data.val_split, ("00", "01"))]
-    readers += [(data.test_split, ("00", "04", *bias))]
+    readers += [(data.test_split, ("00", "04", "11", *bias))]
     readers += [(name, bias) for name in [config.evaluation.people] if name and not name.endswith(".json")]
     in_shards = data.format == "webdataset"  # which are list and images in one
     patterns = [pattern for pattern in ("" if in_shards else data.captions, data.split_file) if pattern]

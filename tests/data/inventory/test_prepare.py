@@ -132,10 +132,9 @@ def test_a_list_that_names_files_elsewhere_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path / "data"))
     (tmp_path / "data/own/images").mkdir(parents=True)
     write_photo(tmp_path / "secret.jpg", (32, 32), 0)
-    rows = [f"../../../secret.jpg,a cat, number {n}".replace(", n", " n") for n in range(40)]
-    (tmp_path / "data/own/captions.csv").write_text("\n".join(["image,caption", *rows]))
-    with pytest.raises(ValueError, match="outside the data root"):
-        prepare(load_profile("own", val_split="train", test_split="train"), tmp_path / "out")
+    (tmp_path / "data/own/captions.csv").write_text("image,caption\n../../../secret.jpg,a cat\n")
+    with pytest.raises(ValueError, match="leads out of the image folder"):
+        prepare(load_profile("own"), tmp_path / "out")
 
 
 def test_the_embedded_scenes_train_from_shards_as_well(tiny, scenes_data, tmp_path, monkeypatch):

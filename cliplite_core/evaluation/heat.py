@@ -1,0 +1,125 @@
+"""Grad-CAM: where in an image does the critic find the caption? Each photo is decoded and encoded once.
+
+Grad-CAM shows which places raise the score, to first order; it does not show that the model would name the
+object there, nor that it sees the object's outline. Backgrounds that go with an object light up too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms.v2.functional import pil_to_tensor
+from tqdm.auto import tqdm
+
+from cliplite_core.data.transforms import eval_transform
+from cliplite_core.evaluation.features import device_of, evaluating
+
+PHOTOS_PER_PASS = 8  # their maps are repeated for each text: 2048 channels of 21 x 21 cells are 3.6 MB
+KEPT_BYTES = 512 * 2**20  # of decoded photos
+
+
+class SquarePhotos:
+    """Photos squeezed to squares, kept once decoded: for another size, another name, another model.
+
+    Squeezed, not cropped: resizing the short side and cropping the centre would lose the ends.
+
+    Args:
+        side: the largest input that a network will be shown, in pixels. Larger photos are shrunk to it, a JPEG while
+            it is decoded (`Image.draft`); smaller ones stay as they are.
+    """
+
+    def __init__(self, side: int) -> None:
+        self.side, self.most = side, KEPT_BYTES // (3 * side**2)
+        self.kept: dict[Path, Tensor] = {}
+
+    def __call__(self, path: Path) -> Tensor:
+        """Return the photo as uint8 (3, s, s), s <= side."""
+        if path in self.kept:
+            return self.kept[path]
+        with Image.open(path) as image:
+            image.draft("RGB", (self.side, self.side))
+            image = image.convert("RGB")
+        side = min(self.side, max(image.size))
+        square = pil_to_tensor(image.resize((side, side)))
+        if len(self.kept) < self.most:  # who came first stays: photos come round in the same order
+            self.kept[path] = square
+        return square
+
+
+def grad_cam(model: nn.Module, images: Tensor, texts: list[str]) -> Tensor:
+    """Grad-CAM (Selvaraju et al. 2017) of the critic score T(f(x), g(y)) at the last convolution map A:
+
+        heat = ReLU( sum_c  mean_hw(dT / dA_c) · A_c ),  then divided by its maximum.
+
+    Args:
+        model: A `CLIPLite`; its training flags and parameter gradients are left as found.
+        images: (B, 3, H, W) preprocessed images.
+        texts: B captions, one per image.
+
+    Returns:
+        (B, h, w) float32 heat in [0, 1] at the map's resolution; all zero where no place raises the score.
+    """
+    with evaluating(model), torch.no_grad():
+        text_features = model.text_features(texts)
+    return _cam(model, _feature_map(model, images), text_features)
+
+
+def _feature_map(model: nn.Module, images: Tensor) -> Tensor:
+    # In training mode batch norm would let the images of a batch change each other's heat.
+    with evaluating(model), torch.no_grad():
+        return model.image_encoder.feature_map(images.to(device_of(model)))  # shape: (B, C, h, w)
+
+
+def _cam(model: nn.Module, feature_map: Tensor, text_features: Tensor) -> Tensor:
+    """Grad-CAM of (B, C, h, w) maps and the features of as many texts: (B, h, w)."""
+    with evaluating(model), torch.enable_grad():
+        feature_map = feature_map.float().requires_grad_()
+        image_features = model.image_features(model.image_encoder.pool(feature_map))  # of a frozen encoder standardised
+        scores = model.critic(image_features, text_features)  # shape: (B,)
+        (gradient,) = torch.autograd.grad(scores.sum(), feature_map)
+    weights = gradient.mean((2, 3), keepdim=True)  # shape: (B, C, 1, 1)
+    heat = F.relu((weights * feature_map.detach()).sum(1))  # shape: (B, h, w)
+    return heat / heat.amax((1, 2), keepdim=True).clamp_min(torch.finfo(heat.dtype).tiny)
+
+
+def upsample(heatmaps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear upsampling of (B, h, w) heat maps to `size` = (H, W): returns (B, H, W)."""
+    return F.interpolate(heatmaps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def heat_cells(
+    model: nn.Module, paths: Sequence[Path], texts: Sequence[str], size: int, photos: SquarePhotos | None = None
+) -> list[Tensor]:
+    """Compute Grad-CAM of image files, each encoded once however many texts ask about it.
+
+    Args:
+        model: a `CLIPLite`.
+        paths: N image files, in any order, some of them several times.
+        texts: N captions, one per file.
+        size: side in pixels at which the network sees an image. It is convolutional: the larger, the finer the map.
+        photos: where the files are decoded and kept; None = anew.
+
+    Returns:
+        N float32 heat maps on the CPU, (h, w) cells that lie over the whole image, values in [0, 1].
+    """
+    photos, preprocess = photos or SquarePhotos(size), eval_transform(size)
+    asked: dict[Path, list[int]] = {}  # rows of the texts about each photo
+    for row, path in enumerate(paths):
+        asked.setdefault(path, []).append(row)
+    different = list(dict.fromkeys(texts))
+    with evaluating(model), torch.no_grad():
+        told = dict(zip(different, model.text_features(different), strict=True)) if different else {}
+    found: dict[int, Tensor] = {}
+    for start in tqdm(range(0, len(asked), PHOTOS_PER_PASS), desc=f"heat at {size} px", leave=False):
+        files = list(asked)[start : start + PHOTOS_PER_PASS]
+        rows = [row for path in files for row in asked[path]]
+        owner = [place for place, path in enumerate(files) for _ in asked[path]]
+        maps = _feature_map(model, torch.stack([preprocess(photos(path)) for path in files]))  # shape: (P, C, h, w)
+        heat = _cam(model, maps[owner], torch.stack([told[texts[row]] for row in rows]))  # shape: (rows, h, w)
+        found.update(zip(rows, heat.cpu(), strict=True))
+    return [found[row] for row in range(len(texts))]
