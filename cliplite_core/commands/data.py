@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prepared = action(
         _prepare,
         "write the pairs as WebDataset shards, photos shrunk; given again, it goes on where it was",
-        "coco --side 256 --out shards",
+        "coco --side 256",
     )
     prepared.add_argument(
         "--side", type=int, default=256, help="shorter side in pixels, 0 = as it is (default: %(default)s)"

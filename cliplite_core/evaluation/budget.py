@@ -172,14 +172,14 @@ def training_resources(config: Config, tflops: float = 100.0) -> Resources:
         tflops: what a GPU sustains in training, in 10¹² operations per second.
 
     Returns:
-        Three times the time that the operations take, and ten minutes to start; memory of the process, its loader
+        Three times the time that the operations take, and half an hour to start; memory of the process, its loader
         processes and, on a CPU, of the step.
     """
     operations = config.train.steps * config.train.batch_size * flops_per_pair(config)
     gpus = int(operations > CPU_TFLOPS * 1e12 * 24 * 3600)
     seconds = operations / ((tflops if gpus else CPU_TFLOPS) * 1e12)
     step = 0.0 if gpus else plan_memory(config).gib(config.train.batch_size)
-    return Resources(gpus, 10 + round(3 * seconds / 60), round(1024 * (2 + step)) + 1024 * config.data.workers)
+    return Resources(gpus, 30 + round(3 * seconds / 60), round(1024 * (2 + step)) + 1024 * config.data.workers)
 
 
 def measuring_resources(config: Config) -> Resources:

@@ -20,6 +20,7 @@ from cliplite_core.data.images import MissingImage, read_image
 from cliplite_core.data.inventory.check import check
 from cliplite_core.data.inventory.needs import needs
 from cliplite_core.data.inventory.status import FOUND, INCOMPLETE, look
+from cliplite_core.data.own import own_config
 from cliplite_core.data.pairs import CaptionPairs, PairBatches
 from cliplite_core.data.record import data_record
 from cliplite_core.data.shards import LANES, _note, read_shards, shard_order
@@ -211,6 +212,17 @@ def test_one_folder_is_split_by_a_hash_of_the_keys_or_by_lists_or_by_folders(web
         write_shards(tmp_path / "data/web" / split, [size])
     config = config.override(images="{split}")
     assert [len(read_split(config, split)) for split in ("train", "val", "test")] == [12, 11, 10]
+
+
+def test_a_folder_of_shards_is_enough_to_fit_a_model(tmp_path):
+    folder = write_shards(tmp_path / "mine", [60, 40])
+    config = own_config(folder, folder, "own", epochs=2, batch_size=10)
+    sizes = {split: len(read_split(config, split)) for split in ("train", "val", "test")}
+    assert sizes == {"train": 70, "val": 10, "test": 20} and config.train.steps == 14
+    with pytest.raises(ValueError, match="expected the folder of the shards"):
+        own_config(folder, tmp_path, "own", epochs=2)
+    with pytest.raises(ValueError, match=r"is a folder without shards \(\.tar\)"):
+        own_config(tmp_path, tmp_path, "own", epochs=2)
 
 
 def test_status_and_check_know_shards(web, tmp_path):
