@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations pretrained publish test demo book lab lint notebooks clean
+.PHONY: results ablations pretrained publish test cluster demo book lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -39,6 +39,11 @@ test: .venv/.installed lint
 	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
 	$(BIN)/python tests/smoke_copies.py .nbval
 	TQDM_DISABLE=1 $(BIN)/pytest .nbval --nbval-lax --nbval-current-env -n 2 --dist loadfile
+
+# What takes minutes or a cluster: four processes, and `smoke` through Slurm (Debian's slurm-wlm, as root; else skipped).
+cluster: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,cluster]"
+	TQDM_DISABLE=1 CLIPLITE_SLOW=1 $(BIN)/pytest tests/test_processes.py tests/cluster -v -s
 
 # For whoever edits a notebook: keeps what its checked cells print on `smoke`, for nbval. What readers see is the
 # published run: `make results SEEDS=3 GRID=full`, then `make publish`.

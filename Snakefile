@@ -1,8 +1,10 @@
 # The artefact graph: data -> trained models -> one rule for every notebook -> results/PROFILE.
-# `make results` calls it; on a cluster: snakemake --executor slurm --jobs 9 --config profile=coco seeds=3
+# `make results` calls it; on a cluster (pip install -e ".[cluster]"): snakemake --executor slurm --jobs 9 --config
+# profile=coco seeds=3
 import os
 import re
 import sys
+from functools import cache
 
 sys.path.insert(0, workflow.basedir)  # the checkout, also when the package is not installed
 
@@ -84,6 +86,30 @@ def one_of(runs):
     return "|".join(map(re.escape, runs)) or "none"
 
 
+# What a job asks of a cluster, GPUs, minutes and memory; `--jobs` says that there is one. Here nothing is asked for, and
+# torch, which counts the operations, not loaded. Other figures: --set-resources pretrain:runtime=600
+ON_CLUSTER = workflow.resource_settings.nodes is not None
+READING = {"runtime": 120, "mem_mb": 8192} if ON_CLUSTER else {}  # of the data
+
+
+@cache
+def budget(config):
+    from cliplite_core.evaluation.budget import measuring_resources, training_resources
+
+    return training_resources(config), measuring_resources(config)
+
+
+def asked(config_of, measuring=False):
+    if not ON_CLUSTER:
+        return {}
+    ask = lambda wildcards: budget(config_of(wildcards).override(seed=0))[measuring]
+    return {
+        "gpu": lambda wildcards: ask(wildcards).gpus,
+        "runtime": lambda wildcards: ask(wildcards).minutes,
+        "mem_mb": lambda wildcards: ask(wildcards).mem_mb,
+    }
+
+
 rule all:
     input:
         expand(STATE / "{notebook}.json", notebook=NOTEBOOKS),
@@ -96,6 +122,8 @@ rule training_data:
         SCENES,
     output:
         STATE / "training_data",
+    resources:
+        **READING,
     params:
         state=glance(BASE, notebook="01") if workflow.is_main_process else "",
     shell:
@@ -107,6 +135,8 @@ rule data:
         STATE / "training_data",
     output:
         STATE / "data",
+    resources:
+        **READING,
     params:
         state=glance(BASE) if workflow.is_main_process else "",
     shell:
@@ -124,6 +154,8 @@ rule pretrain:
     priority: 2  # most notebooks wait for these alone
     message:
         "pretrain {wildcards.run}: {EACH}"
+    resources:
+        **asked(lambda wildcards: RUNS[wildcards.run]),
     params:
         fields=lambda wildcards: words_of(RUNS[wildcards.run], BASE),
     shell:
@@ -149,6 +181,8 @@ rule quality:
         WHERE / "{run}" / "quality.json",
     wildcard_constraints:
         run=one_of(RUNS),
+    resources:
+        **asked(lambda wildcards: RUNS[wildcards.run], measuring=True),
     params:
         hash=lambda wildcards: RUNS[wildcards.run].hash(),
         data=lambda wildcards: repr(MEASURED),  # what the profile says of evaluations is no part of a run
@@ -171,6 +205,8 @@ rule notebook:
     priority: 1
     message:
         "notebook {wildcards.notebook} on {PROFILE}, {SEEDS} seeds"
+    resources:
+        **asked(lambda _: BASE, measuring=True),
     params:
         given=lambda wildcards: [f"seeds={SEEDS}", f"grid={GRID}"][: 1 + (wildcards.notebook == "08_ablations")],
         data=lambda wildcards: repr(MEASURED),

@@ -1,6 +1,6 @@
 """Photos a second that reach the training step, in one process: python benchmarks/loading.py PROFILE FOLDER [FOLDER …]
 
-Each FOLDER is a data root with the profile's set, such as the original and what `prepare` made of it. They are timed in
+Each FOLDER is a data root with the profile's set, such as the original and one of smaller photos. They are timed in
 turns, by processor time, and the fastest turn counts: other work on the machine only ever slows one down. The files are
 in memory after the first turn; what a slow disk adds, the size of a photo tells.
 """

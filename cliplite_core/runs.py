@@ -22,6 +22,7 @@ from cliplite_core.data.images import BrokenImage, MissingImage
 from cliplite_core.data.left_out import left_out
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
 from cliplite_core.data.record import changes, data_record, expect_mending, keep_what_belongs, read_record
+from cliplite_core.data.shards import ShardedPairs
 from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import new_tokenizer
 from cliplite_core.frozen import frozen_training
@@ -42,6 +43,11 @@ def train(config: Config, directory: Path | None = None, settings: str = "", sta
     """Train one model, or return the finished run of exactly this configuration on exactly this data.
 
     A run whose data has changed since, finished or interrupted, is set aside by a line and trained anew.
+
+    Several processes (`accelerate launch`) share each batch and give the weights of one, to rounding, but for what is
+    drawn or averaged within a process: dropout and the prior's noise, and the batch norm of the image encoder, which
+    sees the share of its process (no SyncBN, as in CLIP; the first one's running statistics are kept). A run may go on
+    with another number of processes.
 
     Args:
         config: the run, complete.
@@ -159,9 +165,10 @@ def _train(config: Config, directory: Path, processes: PartialState, settings: s
     if start is not None:
         load_weights(pretraining.model, CLIPLite.load(start).state_dict(), f"{start}: as a start")
     rank, world = processes.process_index, processes.num_processes
+    shards = images.shard_sizes if isinstance(images, ShardedPairs) else None
 
     def order(start: int) -> PairBatches:
-        return PairBatches(len(images), config.train.batch_size, config.train.seed, start, rank, world)
+        return PairBatches(len(images), config.train.batch_size, config.train.seed, start, rank, world, shards)
 
     if config.model.frozen:
         batches, watched = frozen_training(pretraining.model, images, held_out, order, config)

@@ -119,7 +119,7 @@ def test_a_wrong_override_is_named_with_what_was_expected(override, message):
         ("[train]\nimage_lr = 0.1", r"mine.toml, \[train\]: field 'image_lr' belongs in \[optim\]"),
         ("[optim]\nimage_lr = '1e-4'", r"image_lr: got '1e-4' \(str\)"),
         ("extends = 3", r"mine.toml: extends: got 3"),
-        ("extends = 'nowhere'", r"unknown profile 'nowhere'; known: coco"),
+        ("extends = 'nowhere'", r"unknown profile 'nowhere'; known: cc3m, coco"),
         ("extends = 'mine.toml'", r"leads back to itself"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_wrong_profile_file_is_named_with_its_mistake(tmp_path, text, message)
 
 
 def test_an_unknown_profile_is_told_the_known_ones():
-    with pytest.raises(ConfigError, match=r"unknown profile 'scnes'; known: coco, .*flickr8k, .*scenes, smoke"):
+    with pytest.raises(ConfigError, match=r"unknown profile 'scnes'; known: cc3m, coco, .*flickr8k, .*scenes, smoke"):
         load_profile("scnes")
 
 

@@ -57,13 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     workers(checked)
     prepared = action(
         _prepare,
-        "shrink the photos and pack them into tar files; given again, it goes on where it was",
-        "coco --side 256 --out shards",
+        "write the pairs as WebDataset shards, photos shrunk; given again, it goes on where it was",
+        "coco --side 256",
     )
-    prepared.add_argument("--side", type=int, default=256, help="shorter side in pixels (default: %(default)s)")
+    prepared.add_argument(
+        "--side", type=int, default=256, help="shorter side in pixels, 0 = as it is (default: %(default)s)"
+    )
     prepared.add_argument("--quality", type=int, default=92, help="of JPEG (default: %(default)s)")
-    prepared.add_argument("--shard-mib", type=int, default=64, help="largest shard in MiB (default: %(default)s)")
-    prepared.add_argument("--out", type=Path, help="folder of the shards (default: shards/PROFILE-SIDE below the root)")
+    prepared.add_argument("--samples", type=int, default=1000, help="images in a shard (default: %(default)s)")
+    prepared.add_argument("--out", type=Path, help="folder of the shards (default: PROFILE-SIDE below the root)")
     workers(prepared)
     ready = action(_ready, "compose or find the data of a profile, and count it", "scenes")
     ready.add_argument(
@@ -87,6 +89,7 @@ def _ready(options: argparse.Namespace, config: Config) -> int:
     from cliplite_core.data.left_out import left_out
     from cliplite_core.data.presence import lost_images
     from cliplite_core.data.record import data_record
+    from cliplite_core.data.shards import ShardedPairs
     from cliplite_core.data.splits import read_split
     from cliplite_core.scenes.generate import compose_scenes
     from cliplite_core.storage.files import write_text
@@ -95,9 +98,10 @@ def _ready(options: argparse.Namespace, config: Config) -> int:
     compose_scenes(config)
     splits = dict.fromkeys((config.data.train_split, config.data.val_split, config.data.test_split))
     for split, images in {split: read_split(config, split) for split in splits}.items():
-        captions = sum(len(image.captions) for image in images)
+        sharded = isinstance(images, ShardedPairs)  # of millions no list is made, and no file is looked for
+        captions = images.count_captions() if sharded else sum(len(image.captions) for image in images)
         print(f"  {config.data.folder}/{split:<8} {len(images):>7,} images {captions:>9,} captions", flush=True)
-        if lost := lost_images([image.path for image in images]):
+        if not sharded and (lost := lost_images([image.path for image in images])):
             raise FileNotFoundError(f"{config.data.folder}/{split}: {lost}")
     for line in left_out(config):
         note(line)
@@ -155,13 +159,14 @@ def _prepare(options: argparse.Namespace, config: Config) -> int:
     from cliplite_core.scenes.generate import compose_scenes
 
     compose_scenes(config)
-    out = options.out or data_root() / "shards" / f"{config.profile}-{options.side}"
-    made = prepare(config, out, options.side, options.quality, options.shard_mib, **_workers(options))
+    out = (options.out or data_root() / f"{config.profile}-{options.side}").resolve()
+    settings = (options.side, options.quality, options.samples)
+    made = prepare(config, out, *settings, extends=options.profile, **_workers(options))
     print(f"{config.profile}: {made.photos:,} images, {file_size(made.before)} → {file_size(made.after)}")
     print(f"  {len(made.shards)} shards in {out}, checksums beside them")
-    print("To use them, unpack them where reading is fast and name that folder:")
-    print(f'  for shard in "{out}"/*.tar*; do tar xf "$shard" -C FOLDER; done')
-    print(f"  make results PROFILE={options.profile} CLIPLITE_DATA=FOLDER")
+    if out.parent != data_root().resolve():
+        print(f"Copy the folder to the data root, {data_root()}, or name the folder above it as CLIPLITE_DATA.")
+    print(f"To train on them: make results PROFILE={made.profile}")
     return 0
 
 

@@ -34,13 +34,15 @@ class DataConfig:
 
     folder: str = "coco"
     """Folder below the data root (`data/`, or $CLIPLITE_DATA) that holds the set."""
-    format: Literal["coco", "csv", "karpathy", "tokens"] = "coco"
+    format: Literal["coco", "csv", "karpathy", "tokens", "webdataset"] = "coco"
     """Caption format: "coco" = COCO captions JSON, "csv" = a table with the columns image,caption, "karpathy" =
-    Karpathy's JSON of COCO, Flickr8k or Flickr30k, "tokens" = Flickr's NAME#NUMBER<TAB>CAPTION, or results.csv."""
+    Karpathy's JSON of COCO, Flickr8k or Flickr30k, "tokens" = Flickr's NAME#NUMBER<TAB>CAPTION, or results.csv,
+    "webdataset" = tar shards of .jpg with .txt or .json, as img2dataset writes them."""
     captions: str = "annotations/captions_{split}2017.json"
-    """Caption file below `folder`; {split} stands for the split's name."""
+    """Caption file below `folder`; {split} stands for the split's name. Unused with "webdataset"."""
     images: str = "{split}2017"
-    """Image folder below `folder`; {split} stands for the split's name."""
+    """Image folder below `folder`; {split} stands for the split's name. With "webdataset": the folder of the shards, or
+    the shards, such as "{split}/{00000..00331}.tar"."""
     split_file: str = ""
     """For one caption file over all splits: the file that lists a split's images. "" = split by a hash of the file
     name, 90 % to train, 5 % to tune and 5 % to report. Unused with "karpathy", whose file says the splits."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from cliplite_core.data.inside import ImageFolder
 from cliplite_core.data.schema import COCO_CAPTIONS, expect_one_each, fitting
+from cliplite_core.storage.tar_files import TarMember
 
 EMPTY, UNLISTED = "empty captions", "captions of images that are not listed"
 
@@ -21,12 +22,12 @@ class CaptionedImage:
     """One image file and the captions people gave it.
 
     Attributes:
-        path: the image file.
+        path: the image file, or a member of a tar file.
         captions: one or more captions, as written.
         image_id: the data set's own identifier, if it has one, else the file name.
     """
 
-    path: Path
+    path: Path | TarMember
     captions: tuple[str, ...]
     image_id: int | str
 
@@ -152,15 +153,20 @@ def _table_rows(table: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def keep_listed(items: Sequence[CaptionedImage], split_file: Path, source: Path) -> list[CaptionedImage]:
-    """Keep the images that a split list names, in its order; a name given twice counts once.
+    """Keep the images that a split list names, in its order; see `listed`."""
+    return [items[i] for i in listed([item.name for item in items], split_file, source)]
+
+
+def listed(image_names: Sequence[str], split_file: Path, source: Path) -> list[int]:
+    """Find the images that a split list names, in its order; a name given twice counts once.
 
     Args:
-        items: the images of all splits.
+        image_names: of the images of all splits.
         split_file: one image name a line, as of Flickr8k; or without its ending, as of Flickr30k Entities.
-        source: the caption file behind `items`, for messages.
+        source: the caption file behind the images, for messages.
 
     Returns:
-        One image a name.
+        The place of each among `image_names`.
 
     Raises:
         FileNotFoundError: there is no such list.
@@ -168,15 +174,15 @@ def keep_listed(items: Sequence[CaptionedImage], split_file: Path, source: Path)
     """
     must_exist(split_file, "a list of image names, one a line")
     names = list(dict.fromkeys(line.strip() for line in read_lines(split_file) if line.strip()))
-    by_name = {item.name: item for item in items}
-    without_ending = {name.rpartition(".")[0]: item for name, item in by_name.items()}
-    found = [by_name.get(name) or (None if "." in name else without_ending.get(name)) for name in names]
-    missing = [name for name, item in zip(names, found, strict=True) if item is None]
+    by_name = {name: place for place, name in enumerate(image_names)}
+    without_ending = {name.rpartition(".")[0]: place for name, place in by_name.items()}
+    found = [by_name.get(name, None if "." in name else without_ending.get(name)) for name in names]
+    missing = [name for name, place in zip(names, found, strict=True) if place is None]
     if missing:
         raise ValueError(
             f"{split_file}: {len(missing)} images without a caption in {source.name}, first {missing[0]!r}"
         )
-    return [item for item in found if item is not None]
+    return [place for place in found if place is not None]
 
 
 def read_json(path: Path, what: str) -> Any:

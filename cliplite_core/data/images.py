@@ -11,6 +11,8 @@ from PIL.TiffImagePlugin import SAMPLEFORMAT as SAMPLE_FORMAT
 from torch import Tensor
 from torchvision.transforms import v2
 
+from cliplite_core.storage.tar_files import TarMember
+
 
 class _OneLine(Exception):
     """An error whose message stays one line where a loader's process hands it over with its whole traceback."""
@@ -34,7 +36,7 @@ _SIGNED = ((0, 255), (2**14, 2**16 - 1), (2**29, 2**31 - 1))
 _UNSIGNED = (*_SIGNED[:2], (2**31, 2**32 - 1))
 
 
-def read_image(path: Path) -> Tensor:
+def read_image(path: Path | TarMember) -> Tensor:
     """Decode an image file to uint8 RGB (3, H, W), upright as its EXIF tag says, transparency on white.
 
     Grey images of 12 and 16 bits are cut to their upper 8. Floats and 32-bit integers (TIFF) do not say what white is;
@@ -44,7 +46,7 @@ def read_image(path: Path) -> Tensor:
     is refused: a guess would make it black or white unsaid.
 
     Args:
-        path: a file in any format that Pillow reads.
+        path: a file in any format that Pillow reads, or a member of a tar file.
 
     Raises:
         MissingImage: the file does not exist.
@@ -52,7 +54,7 @@ def read_image(path: Path) -> Tensor:
             that cannot be told.
     """
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:
             bits, unsigned = _integers(image)  # before an upright copy loses them
             image = ImageOps.exif_transpose(image)
             if image.mode == "F":

@@ -22,12 +22,13 @@ def left_out(config: Config) -> list[str]:
         config: its `data` section names files and format.
 
     Returns:
-        A line per caption file that something is left out of; none for composed scenes, which are whole.
+        A line per caption file that something is left out of; none for composed scenes, which are whole, and for
+        shards, whose reader says what is broken.
 
     Raises:
         FileNotFoundError, ValueError: as `read_captions`.
     """
-    if config.data.scenes_train:
+    if config.data.scenes_train or config.data.format == "webdataset":
         return []
     lines, named, counts = [], {}, {}
     for split in dict.fromkeys((config.data.train_split, config.data.val_split, config.data.test_split)):

@@ -10,6 +10,7 @@ from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage, read_json
 from cliplite_core.data.karpathy import read_karpathy
 from cliplite_core.data.record import describe
+from cliplite_core.data.shards import read_shards
 from cliplite_core.data.splits import READERS, read_split
 from cliplite_core.profiles import load_profile
 
@@ -23,8 +24,9 @@ def own_config(captions: str | Path, images: str | Path, profile: str, epochs: f
     """Return the configuration of a training on pairs of one's own.
 
     Args:
-        captions: a CSV with the columns image,caption, a COCO captions JSON, or another file that a reader knows.
-        images: the folder that its image names are relative to.
+        captions: a CSV with the columns image,caption, a COCO captions JSON, or another file that a reader knows; or a
+            folder of WebDataset shards.
+        images: the folder that its image names are relative to; of shards, the same folder again.
         profile: what everything else is taken from.
         epochs: how often the training shows each image; the steps follow from the number of images.
         **values: fields of the configuration that differ from the profile.
@@ -35,7 +37,7 @@ def own_config(captions: str | Path, images: str | Path, profile: str, epochs: f
 
     Raises:
         FileNotFoundError: one of the two is not there.
-        ValueError: a folder of shards, fewer than 50 images, or what the reader says of the file.
+        ValueError: fewer than 50 images, or what the reader says of the file.
         ConfigError: a value is wrong.
 
     Example:
@@ -76,8 +78,8 @@ def with_length(config: Config, epochs: float, **values: Any) -> Config:
     return config.override(**length | values)
 
 
-def own_pairs(captions: str | Path, images: str | Path) -> list[CaptionedImage]:
-    """Read all images of a caption file, whatever splits it may know of.
+def own_pairs(captions: str | Path, images: str | Path) -> Sequence[CaptionedImage]:
+    """Read all images of a caption file, whatever splits it may know of, or of a folder of shards.
 
     Args:
         captions, images: as `own_config` takes them.
@@ -86,7 +88,9 @@ def own_pairs(captions: str | Path, images: str | Path) -> list[CaptionedImage]:
         FileNotFoundError, ValueError: as `own_config`, however few the images are.
     """
     captions, images = _there(captions, images)
-    if (kind := _format(captions)) != "karpathy":
+    if (kind := _format(captions)) == "webdataset":
+        return read_shards(captions)
+    if kind != "karpathy":
         return READERS[kind](captions, images)
     splits = {entry.get("split") for entry in read_json(captions, "a JSON file")["images"]} - {"restval"}
     return [item for split in sorted(splits) for item in read_karpathy(captions, images, split)]
@@ -109,11 +113,12 @@ def published(config: Config) -> Config:
 
 def _there(captions: str | Path, images: str | Path) -> tuple[Path, Path]:
     captions, images = Path(captions), Path(images)
+    if captions.is_dir() and any(captions.glob("*.tar")):
+        if images.resolve() != captions.resolve():
+            raise ValueError(f"{images}: expected the folder of the shards, {captions}, as their images are in them")
+        return captions, captions
     if captions.is_dir():
-        raise ValueError(
-            f"{captions} is a folder, {EXPECTED}; shards (.tar) cannot be read here yet: unpack them and list their "
-            "captions in a CSV"
-        )
+        raise ValueError(f"{captions} is a folder without shards (.tar), {EXPECTED}")
     if not captions.is_file():
         raise FileNotFoundError(f"{captions} not found; {EXPECTED}")
     if not images.is_dir():
@@ -124,6 +129,8 @@ def _there(captions: str | Path, images: str | Path) -> tuple[Path, Path]:
 
 
 def _format(captions: Path) -> str:
+    if captions.is_dir():
+        return "webdataset"
     if captions.suffix == ".token":
         return "tokens"
     if captions.suffix != ".json":

@@ -15,8 +15,10 @@ from transformers import PreTrainedTokenizerFast
 from cliplite_core.config import DataConfig
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.images import read_image
+from cliplite_core.data.shards import shard_order
 from cliplite_core.data.tokenizer import tokenize
 from cliplite_core.data.transforms import swap_sides, train_transform
+from cliplite_core.storage.tar_files import TarMember
 
 
 class CaptionPairs(Dataset):
@@ -34,7 +36,7 @@ class CaptionPairs(Dataset):
     def __init__(self, images: Sequence[CaptionedImage], config: DataConfig, seed: int) -> None:
         self.images, self.seed, self.flip = images, seed, config.flip
         self.transform = train_transform(config.image_size, config.crop_scale, config.color_jitter)
-        self.cache: dict[Path, Tensor] | None = {} if config.cache_images else None
+        self.cache: dict[Path | TarMember, Tensor] | None = {} if config.cache_images else None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,7 +53,7 @@ class CaptionPairs(Dataset):
             torch.default_generator.manual_seed(int(rng.integers(2**31)))  # torch.manual_seed takes half an item's time
             return self.transform(image), caption
 
-    def _read(self, path: Path) -> Tensor:
+    def _read(self, path: Path | TarMember) -> Tensor:
         if self.cache is None:
             return read_image(path)
         if path not in self.cache:
@@ -68,24 +70,35 @@ class PairBatches(Sampler[list[tuple[int, int]]]):
         seed: the run's seed.
         start: the step to begin at, so that a resumed run sees what it would have seen.
         rank, world: this process takes every `world`-th item of each batch, from `rank` on.
+        shard_sizes: where items lie in shards, how many each holds; few are then read from at once, by `shard_order`.
 
     Raises:
         ValueError: the split has fewer items than one batch, or the batch does not divide over the processes.
     """
 
-    def __init__(self, size: int, batch_size: int, seed: int, start: int = 0, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        seed: int,
+        start: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        shard_sizes: Sequence[int] | None = None,
+    ) -> None:
         if size < batch_size:
             raise ValueError(f"batch_size: got {batch_size}, expected at most the {size} images of the training split")
         if batch_size % world:
             raise ValueError(f"batch_size: got {batch_size}, expected a multiple of the {world} processes")
         self.size, self.batch_size, self.seed, self.start = size, batch_size, seed, start
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.shard_sizes = rank, world, shard_sizes
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         per_epoch = self.size // self.batch_size
         epoch, batch = divmod(self.start, per_epoch)
         while True:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
+            rng = np.random.default_rng([self.seed, epoch])
+            order = rng.permutation(self.size) if self.shard_sizes is None else shard_order(self.shard_sizes, rng)
             for first in range(batch * self.batch_size, per_epoch * self.batch_size, self.batch_size):
                 mine = order[first : first + self.batch_size][self.rank :: self.world]
                 yield [(epoch, int(index)) for index in mine]

@@ -11,6 +11,7 @@ from pathlib import Path
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.presence import lost_images
+from cliplite_core.data.shards import ShardedPairs
 from cliplite_core.data.splits import read_split
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.fingerprint import fingerprint_files
@@ -39,7 +40,8 @@ def data_record(config: Config) -> dict[str, str]:
     record = {"format": FORMAT}
     for name, split in (("training", config.data.train_split), ("validation", config.data.val_split)):
         images = read_split(config, split)
-        if lost := lost_images([image.path for image in images]):
+        in_shards = isinstance(images, ShardedPairs)  # whose members are there if their shard is
+        if not in_shards and (lost := lost_images([image.path for image in images])):
             raise FileNotFoundError(f"{config.data.folder}/{split}: {lost}")
         record |= {f"{name} {part}": value for part, value in describe(images).items()}
     return record
@@ -139,6 +141,8 @@ def describe(images: Sequence[CaptionedImage]) -> dict[str, str]:
     Raises:
         FileNotFoundError: an image is not there.
     """
+    if isinstance(images, ShardedPairs):
+        return images.describe()
     told = [text for image in images for text in (image.path.name, *image.captions)]
     digest = hashlib.sha256("\0".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:12]
     files = fingerprint_files([image.path for image in images])[:12]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cliplite_core.config import Config, DataConfig
-from cliplite_core.data.captions import CaptionedImage, keep_listed, read_caption_table, read_coco_captions
+from cliplite_core.data.captions import CaptionedImage, keep_listed, listed, read_caption_table, read_coco_captions
 from cliplite_core.data.flickr_tokens import read_caption_tokens
 from cliplite_core.data.karpathy import read_karpathy
+from cliplite_core.data.shards import ShardedPairs, read_shards
 from cliplite_core.storage.places import data_root
+from cliplite_core.storage.tar_files import shard_folder
 
 
 def data_folder(config: Config) -> Path:
@@ -44,7 +47,7 @@ def data_folder(config: Config) -> Path:
     return folder
 
 
-def read_split(config: Config, split: str) -> list[CaptionedImage]:
+def read_split(config: Config, split: str) -> Sequence[CaptionedImage]:
     """Read the captioned images of one split; the training split is cut to `train_fraction`.
 
     Args:
@@ -52,23 +55,27 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
         split: the split's name as the data set has it, e.g. `config.data.train_split`.
 
     Returns:
-        The images in the data set's order; a fraction is a random subset, the same for a seed, smaller ones nested.
+        The images in the data set's order; a fraction is a random subset, the same for a seed, smaller ones nested. A
+        list, or `ShardedPairs` where they lie in shards.
 
     Raises:
         FileNotFoundError, ValueError: as `data_folder` and the format's reader; or the split has no image.
     """
     folder, data = data_folder(config), config.data
     captions, images = captions_and_images(config, split)
-    if data.format == "karpathy":
+    split_file = folder / _named(data.split_file, split) if data.split_file else None
+    if data.format == "webdataset":
+        items = _sharded_split(images, split, split_file, data)
+    elif data.format == "karpathy":
         items = read_karpathy(captions, images, split)
     else:
         items = read_captions(config, split)
-        if data.split_file:
-            items = keep_listed(items, folder / _named(data.split_file, split), captions)
+        if split_file:
+            items = keep_listed(items, split_file, captions)
         elif "{split}" not in data.captions:
-            items = _hashed_split(items, split, data)
-    if not items:
-        raise ValueError(f"{captions}: no image with a caption in the split {split!r}")
+            items = [items[i] for i in _hashed_split([item.name for item in items], split, data)]
+    if not len(items):
+        raise ValueError(f"{_pairs_of(config, split)}: no image with a caption in the split {split!r}")
     if split == data.train_split and data.train_fraction < 1:
         order = np.random.default_rng([config.train.seed, len(items)]).permutation(len(items))
         kept = round(data.train_fraction * len(items))
@@ -77,7 +84,8 @@ def read_split(config: Config, split: str) -> list[CaptionedImage]:
                 f"train_fraction: got {data.train_fraction:g}, which leaves none of the {len(items):,} images of "
                 f"{split!r}; expected {1 / len(items):.2g} or more"
             )
-        items = [items[i] for i in sorted(order[:kept])]
+        chosen = sorted(order[:kept])
+        items = items.take(chosen) if isinstance(items, ShardedPairs) else [items[i] for i in chosen]
     return items
 
 
@@ -135,29 +143,43 @@ def _named(pattern: str, split: str) -> str:
     return pattern.replace("{split}", split)  # `format` would stumble over any other brace
 
 
-def _hashed_split(items: list[CaptionedImage], split: str, data: DataConfig) -> list[CaptionedImage]:
+def _pairs_of(config: Config, split: str) -> Path:
+    """What the pairs of a split are read from: a caption file, or shards."""
+    data = config.data
+    return data_root() / data.folder / _named(data.images if data.format == "webdataset" else data.captions, split)
+
+
+def _sharded_split(where: Path, split: str, split_file: Path | None, data: DataConfig) -> ShardedPairs:
+    pairs = read_shards(where)
+    if split_file:
+        return pairs.take(listed(list(pairs.keys()), split_file, where))
+    return pairs if "{split}" in data.images else pairs.take(_hashed_split(list(pairs.keys()), split, data))
+
+
+def _hashed_split(image_names: Sequence[str], split: str, data: DataConfig) -> list[int]:
     """Split images by a hash of their names: at fixed shares, adding images never moves others between splits."""
     names = (data.train_split, data.val_split, data.test_split)
     if split not in names:
         raise ValueError(f"split {split!r}: expected one of {', '.join(dict.fromkeys(names))}")
-    digests = [zlib.crc32(item.name.encode()) for item in items]
+    digests = [zlib.crc32(name.encode()) for name in image_names]
     if not data.val_images and not data.test_images:
         part = np.searchsorted([90, 95], np.array(digests) % 100, side="right")  # 0, 1 or 2
     else:
-        val, test = (count or len(items) // 20 for count in (data.val_images, data.test_images))
-        if val + test >= len(items):
+        images = len(digests)
+        val, test = (count or images // 20 for count in (data.val_images, data.test_images))
+        if val + test >= images:
             raise ValueError(
-                f"val_images, test_images: found {val:,} + {test:,}, expected fewer than all {len(items):,} images"
+                f"val_images, test_images: found {val:,} + {test:,}, expected fewer than all {images:,} images"
             )
         order = np.argsort(digests, kind="stable")  # those added later push few others over a border
-        part = np.zeros(len(items), dtype=int)
+        part = np.zeros(images, dtype=int)
         part[order[-val - test : -test]], part[order[-test:]] = 1, 2
-    return [item for item, at in zip(items, part, strict=True) if split == names[at]]
+    return [i for i, at in enumerate(part) if split == names[at]]
 
 
 def _needed(config: Config, folder: Path) -> list[Path]:
     data = config.data
     splits = (data.train_split, data.val_split, data.test_split)
     lists = [data.split_file] if data.split_file and data.format != "karpathy" else []  # whose file says the splits
-    patterns = [data.captions, data.images, *lists]
-    return sorted({folder / _named(pattern, split) for pattern in patterns for split in splits})
+    patterns = [data.images, *([data.captions] if data.format != "webdataset" else []), *lists]
+    return sorted({shard_folder(folder / _named(pattern, split)) for pattern in patterns for split in splits})

@@ -18,6 +18,7 @@ from cliplite_core.objectives import OBJECTIVE_STARTS
 from cliplite_core.trainer import training_device
 
 PAIRS = 2  # batch norm needs two
+CPU_TFLOPS = 0.05  # what one core sustains at least, in 10¹² operations per second
 TIMED = 3  # steps, of which the fastest counts
 
 
@@ -154,13 +155,51 @@ def _step(config: Config, device: str | torch.device = "cpu") -> Callable[[], fl
     return step
 
 
-def plan(config: Config, seeds: int, tflops: float | None) -> str:
+@dataclass(frozen=True)
+class Resources:
+    """What a job asks a cluster for: `gpus` devices, `minutes` and `mem_mb` (MiB of the machine's memory)."""
+
+    gpus: int
+    minutes: int
+    mem_mb: int
+
+
+def training_resources(config: Config, tflops: float = 100.0) -> Resources:
+    """Return what a training should ask a cluster for: one GPU if a day of one CPU core is not enough, and spare time.
+
+    Args:
+        config: the run.
+        tflops: what a GPU sustains in training, in 10¹² operations per second.
+
+    Returns:
+        Three times the time that the operations take, and half an hour to start; memory of the process, its loader
+        processes and, on a CPU, of the step.
+    """
+    operations = config.train.steps * config.train.batch_size * flops_per_pair(config)
+    gpus = int(operations > CPU_TFLOPS * 1e12 * 24 * 3600)
+    seconds = operations / ((tflops if gpus else CPU_TFLOPS) * 1e12)
+    step = 0.0 if gpus else plan_memory(config).gib(config.train.batch_size)
+    return Resources(gpus, 30 + round(3 * seconds / 60), round(1024 * (2 + step)) + 1024 * config.data.workers)
+
+
+def measuring_resources(config: Config) -> Resources:
+    """Return what a notebook or an ablation's evaluation should ask for: a GPU where the training has one.
+
+    Nothing is counted: what is measured is a matter of which sets are there. A notebook of the embedded scenes takes
+    minutes, one of the paper's sets hours.
+    """
+    gpus = training_resources(config).gpus
+    return Resources(gpus, 600 if gpus else 60, (16 if gpus else 4) * 1024 + 1024 * config.data.workers)
+
+
+def plan(config: Config, seeds: int, tflops: float | None, devices: int = 1) -> str:
     """Describe the trainings of a profile with what they cost.
 
     Args:
         config: the profile.
         seeds: trainings per objective.
         tflops: what the device sustains in training, in 10¹² operations per second. None = as this machine does.
+        devices: how many share a training; they are taken never to wait for each other.
 
     Returns:
         A line on the networks, one per training, and the sum.
@@ -168,8 +207,10 @@ def plan(config: Config, seeds: int, tflops: float | None) -> str:
     train, model = config.train, config.model
     pairs, each = train.steps * train.batch_size, flops_per_pair(config)
     device = "one device that sustains" if tflops else "this machine, which sustained"
+    if devices > 1:
+        device = f"{devices} devices, {train.batch_size // devices:,} pairs each, that sustain"
     tflops = tflops or sustained_tflops(config)
-    hours = pairs * each / (tflops * 1e12) / 3600
+    hours = pairs * each / (devices * tflops * 1e12) / 3600
     runs = [(objective, seed) for objective in OBJECTIVE_STARTS for seed in range(seeds)]
     image, frozen = f"{model.image_arch} at {config.data.image_size} px", ", both frozen" if model.frozen else ""
     text = model.text_weights or f"BERT of {model.text_layers} layers, {model.text_hidden} wide"

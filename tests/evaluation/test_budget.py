@@ -7,7 +7,16 @@ import torch
 from tiny import TINY
 from torch import nn
 
-from cliplite_core.evaluation.budget import MemoryPlan, flops_per_pair, plan, plan_memory, saved_bytes, sustained_tflops
+from cliplite_core.evaluation.budget import (
+    MemoryPlan,
+    flops_per_pair,
+    measuring_resources,
+    plan,
+    plan_memory,
+    saved_bytes,
+    sustained_tflops,
+    training_resources,
+)
 from cliplite_core.model import CLIPLite
 from cliplite_core.profiles import load_profile
 
@@ -69,6 +78,16 @@ def test_the_papers_network_needs_what_is_known_of_it():
     plan = plan_memory(config(image_arch="resnet50", image_width=64, image_stem="imagenet", image_size=224))
     assert 70e6 < plan.pair_image < 110e6
     assert plan.parameters == pytest.approx(23.5e6, rel=0.05)
+
+
+def test_a_cluster_is_asked_for_a_gpu_where_a_cpu_would_take_days_and_for_time_that_grows_with_the_steps():
+    smoke, paper = training_resources(load_profile("smoke")), training_resources(load_profile("cc3m"))
+    assert (smoke.gpus, paper.gpus) == (0, 1)
+    assert smoke.minutes == 30 and smoke.mem_mb < 4096
+    operations = 90_000 * 1024 * flops_per_pair(load_profile("cc3m"))
+    assert paper.minutes == 30 + round(3 * operations / 100e12 / 60)
+    assert paper.mem_mb == 1024 * (2 + 8), "of the machine: its process and eight loaders; the step is on the GPU"
+    assert measuring_resources(load_profile("smoke")).gpus == 0
 
 
 def test_without_a_device_the_plan_measures_this_machine_and_says_so():

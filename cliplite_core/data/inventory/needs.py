@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cliplite_core.config import Config
 from cliplite_core.data.labelled.layouts import KAGGLE_IMAGENET, cifar_folder, class_layout, inaturalist_list
 from cliplite_core.storage.places import data_root
+from cliplite_core.storage.tar_files import shard_folder
 
 if TYPE_CHECKING:
     from cliplite_core.data.captions import CaptionedImage
@@ -31,6 +32,7 @@ class Contents:
         captions: how many captions they have. None = the part has none.
         classes: class names. None = the part has none.
         boxed: the annotated images as the list has them, where the part has boxes.
+        sharded: the pairs, where they lie in shards; `images` is empty then.
     """
 
     images: list[Path]
@@ -38,6 +40,7 @@ class Contents:
     captions: int | None = None
     classes: list[str] | None = None
     boxed: Sequence[BoxedImage] = ()
+    sharded: Sequence[CaptionedImage] = ()
 
 
 @dataclass(frozen=True)
@@ -148,15 +151,18 @@ def _captions(config: Config) -> Iterator[Need]:
     readers = [(data.train_split, ("00", "01", *bias)), (data.val_split, ("00", "01"))]
     readers += [(data.test_split, ("00", "04", "11", *bias))]
     readers += [(name, bias) for name in [config.evaluation.people] if name and not name.endswith(".json")]
+    in_shards = data.format == "webdataset"  # which are list and images in one
     listed = data.split_file if data.format != "karpathy" else ""  # whose file says the splits
-    patterns = [pattern for pattern in (data.captions, listed) if pattern]
+    patterns = [pattern for pattern in ("" if in_shards else data.captions, listed) if pattern]
     for split, notebooks in readers:
         lists = tuple(f"{data.folder}/{pattern.replace('{split}', split)}" for pattern in patterns)
         # Each split by itself: a missing test list says nothing about the training split.
-        separate = any("{split}" in pattern for pattern in patterns)
+        separate = any("{split}" in pattern for pattern in (*patterns, *([data.images] if in_shards else [])))
         alone = config.override(train_split=split, val_split=split, test_split=split) if separate else config
-        key = lists[0] if "{split}" in data.captions else f"{lists[0]} {split}"
-        folders = (f"{data.folder}/{data.images.replace('{split}', split)}".rstrip("/"),)
+        images = f"{data.folder}/{data.images.replace('{split}', split)}".rstrip("/")
+        named = images if in_shards else lists[0]
+        key = named if "{split}" in (data.images if in_shards else data.captions) else f"{named} {split}"
+        folders = (shard_folder(Path(images)).as_posix() if in_shards else images,)
         yield Need("captions", split, key, notebooks, (), lists, folders, partial(_read_captions, alone, split))
 
 
@@ -247,7 +253,11 @@ def _read_people(captions: Path, images: Path) -> Contents:
     return _pairs(read_coco_captions(captions, images))
 
 
-def _pairs(items: list[CaptionedImage]) -> Contents:
+def _pairs(items: Sequence[CaptionedImage]) -> Contents:
+    from cliplite_core.data.shards import ShardedPairs
+
+    if isinstance(items, ShardedPairs):
+        return Contents([], len(items), captions=items.count_captions(), sharded=items)
     paths = list(dict.fromkeys(item.path for item in items))
     return Contents(paths, len(paths), captions=sum(len(item.captions) for item in items))
 

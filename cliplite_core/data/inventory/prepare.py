@@ -1,141 +1,170 @@
-"""Shrink the photos of a profile and pack them with its lists into tar files, in the layout they had.
+"""Write the pairs of a profile as WebDataset shards, photos shrunk to what training needs, and a profile for them.
 
-Unpacked anywhere, the shards are a data root again, and `$CLIPLITE_DATA` names it: no reader knows of them.
+Each shard is a job of its own, and appears only when it is full: what was interrupted goes on with the missing ones.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm.auto import tqdm
 
 from cliplite_core.config import Config
-from cliplite_core.data.inventory.needs import needs
-from cliplite_core.data.inventory.shards import finished_shards, pack, write_checksums
-from cliplite_core.data.inventory.shrink import shrink, shrink_boxes
+from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.inventory.shrink import shrink
+from cliplite_core.data.inventory.status import lost_images
 from cliplite_core.data.inventory.workers import WORKERS, parallel_map
-from cliplite_core.storage.files import replacing
-from cliplite_core.storage.places import data_root
+from cliplite_core.data.record import describe
+from cliplite_core.data.shards import ShardedPairs
+from cliplite_core.data.splits import read_split
+from cliplite_core.profiles import load_profile
+from cliplite_core.storage.files import replacing, write_text
+from cliplite_core.storage.fingerprint import file_digest
+from cliplite_core.storage.tar_files import TarMember
 
-SMALLEST_SIDE = 64  # that of Tiny ImageNet, whose boxes are in its pixels
-SMALL_TEXT = 2**20  # bytes: licences, class names and the like that lie at the top of a data set's folder
-# Photos that no list names stay behind; so do archives, and VOC's boxes: they are in pixels, and nothing reads them.
-NO_LIST = {*IMG_EXTENSIONS, ".tar", ".gz", ".tgz", ".zip", ".7z", ".xz", ".xml"}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What goes into the shards; names are relative to the data root.
-
-    Attributes:
-        photos: image files, sorted, in the order of packing.
-        lists: every other file the profile reads, and small texts beside them; sorted.
-        boxes: those of the lists that hold boxes in pixels.
-    """
-
-    photos: list[str]
-    lists: list[str]
-    boxes: set[str]
+SMALLEST_SIDE = 64  # that of Tiny ImageNet
+MOST_SAMPLES = 10_000  # in a shard: keys have four digits for them, as img2dataset's have
+DATE = 315_532_800  # 1980, of all members: the time of packing would change the bytes, and tar warns of 1970
+KINDS = ((b"\xff\xd8", "jpg"), (b"\x89PNG", "png"), (b"RIFF", "webp"))
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` wrote: how many images, their bytes before, the bytes of all shards, and the shards."""
+    """What `prepare` wrote: how many images, their bytes before, the bytes of all shards, the shards, the profile."""
 
     photos: int
     before: int
     after: int
     shards: list[Path]
-
-
-def plan(config: Config) -> Plan:
-    """Read the lists of a profile and collect what they name.
-
-    Raises:
-        FileNotFoundError, ValueError: a list is missing or broken, as its reader says; or a list names an image
-            outside the data root.
-    """
-    root, photos, lists, boxes = data_root(), set(), set(), set()
-    for need in needs(config):
-        if need.left_out():
-            continue
-        photos |= {_relative(path, root) for path in need.read().images}
-        lists |= set(need.lists)
-        if need.kind in ("boxes", "references"):
-            boxes |= {name for name in need.lists[-1:] if name.endswith(".json")}
-        for folder in need.folders if not need.lists else ():  # VOC's lists, CIFAR's arrays
-            lists |= {_relative(path, root) for path in (root / folder).rglob("*") if _is_list(path)}
-    beside = [path for path in (root / config.data.folder).glob("*") if _is_list(path)]
-    lists |= {_relative(path, root) for path in beside if path.stat().st_size < SMALL_TEXT}
-    return Plan(sorted(photos), sorted(lists - photos), boxes)
+    profile: Path
 
 
 def prepare(
-    config: Config, out: Path, side: int = 256, quality: int = 92, shard_mib: int = 64, workers: int = WORKERS
+    config: Config,
+    out: Path,
+    side: int = 256,
+    quality: int = 92,
+    samples: int = 1000,
+    workers: int = WORKERS,
+    extends: str | None = None,
 ) -> Prepared:
-    """Write `out/PROFILE-SIDE-00000.tar`, …, `out/PROFILE-SIDE-lists-00000.tar.gz`, … and `SHA256SUMS`.
+    """Write `out/SPLIT/00000.tar`, … of every split, `out/SHA256SUMS`, and the profile `out/NAME.toml` that reads them.
 
-    A shard appears only when it is full. The same command again goes on after the last one, and ends with the
-    files of an unbroken run.
+    A sample is the image, its first caption (.txt) and all of them (the list `captions` of the .json). The same command
+    again goes on with the shards that are missing, and ends with the files of an unbroken run.
 
     Args:
         config: the profile.
-        out: the folder to write to.
-        side: shorter side of the photos in pixels, at least 64; smaller photos are left as they are.
+        out: the folder to write to; its name becomes the profile's.
+        side: shorter side of the photos in pixels, at least 64; smaller photos are left as they are. 0 = all are.
         quality: of JPEG, 1 to 95.
-        shard_mib: largest shard, in MiB; a file that is larger by itself has a shard of its own.
+        samples: images in a shard, up to 10,000.
         workers: processes that shrink. 0 or 1 = this one.
+        extends: the profile as it was named. None = by its own name.
 
     Raises:
-        FileNotFoundError, ValueError: a list or an image is missing or broken; shards that are full stay.
-        FileExistsError: `out` holds shards of other settings, or of other images.
+        FileNotFoundError, ValueError: a list or an image is missing, broken, or outside the data root; shards that are
+            full stay.
+        FileExistsError: `out` holds shards of other settings, or of other pairs.
     """
-    for field, value, least, most in (("side", side, SMALLEST_SIDE, 2**16), ("quality", quality, 1, 95)):
+    limits = (("side", side, 0 if side == 0 else SMALLEST_SIDE, 2**16), ("quality", quality, 1, 95))
+    for field, value, least, most in (*limits, ("samples", samples, 1, MOST_SAMPLES)):
         if not least <= value <= most:
             raise ValueError(f"{field}: got {value}, expected {least} to {most}")
-    work, root, name = plan(config), data_root(), f"{config.profile}-{side}"
-    _same_settings(out / "settings.json", {"side": side, "quality": quality, "shard_mib": shard_mib})
-    number, done = finished_shards(out, name, work.photos)
-    remaining = work.photos[done:]
-    small = parallel_map(partial(shrink, side=side, quality=quality), [root / photo for photo in remaining], workers)
-    small = tqdm(small, desc="shrinking", unit="image", initial=done, total=len(work.photos))
+    whole, data = config.override(train_fraction=1.0), config.data
+    splits = {
+        name: read_split(whole, name) for name in dict.fromkeys((data.train_split, data.val_split, data.test_split))
+    }
+    for name, items in splits.items():
+        _expect_there(name, items)
+    settings = {"side": side, "quality": quality, "samples": samples}
+    _same(out / "settings.json", settings, {name: describe(items)["captions"] for name, items in splits.items()})
+    jobs = {
+        out / name / f"{number:05d}.tar": (items, number * samples)
+        for name, items in splits.items()
+        for number in range(-(-len(items) // samples))
+    }
+    missing = [path for path in jobs if not path.exists()]
+    chunks = [(path, jobs[path][0][jobs[path][1] : jobs[path][1] + samples]) for path in missing]
+    write = parallel_map(partial(_write_shard, side=side, quality=quality), chunks, workers)
+    for _ in tqdm(write, desc="shards", unit="shard", initial=len(jobs) - len(missing), total=len(jobs)):
+        pass
+    _write_checksums(out, list(jobs))
+    profile = _write_profile(config, out, extends or config.profile)
+    before = sum(_size(item) for items in splits.values() for item in items)
+    after = sum(path.stat().st_size for path in jobs)
+    return Prepared(sum(map(len, splits.values())), before, after, list(jobs), profile)
+
+
+def _write_shard(job: tuple[Path, Sequence[CaptionedImage]], side: int, quality: int) -> None:
+    from webdataset import TarWriter
+
+    path, items = job
     try:
-        pack(zip(remaining, small, strict=True), out, name, shard_mib * 2**20, start=number)
+        contents = [shrink(item.path, side, quality) for item in items]
     except (FileNotFoundError, ValueError) as error:
         raise ValueError(
             f"{error}. `check` lists every such file; full shards stay, so go on when they are mended"
         ) from error
-    pack(_lists(work, root, side), out, f"{name}-lists", shard_mib * 2**20, compress=True)
-    shards = [*sorted(out.glob(f"{name}-[0-9]*.tar")), *sorted(out.glob(f"{name}-lists-*.tar.gz"))]
-    write_checksums(out / "SHA256SUMS", shards)
-    before, after = (sum(path.stat().st_size for path in paths) for paths in ([root / p for p in work.photos], shards))
-    return Prepared(len(work.photos), before, after, shards)
+    with replacing(path) as temporary, temporary.open("wb") as file, TarWriter(file, encoder=False, mtime=DATE) as tar:
+        for i, (item, content) in enumerate(zip(items, contents, strict=True)):
+            about = {"captions": item.captions, "image_id": item.image_id}
+            tar.write(
+                {
+                    "__key__": f"{path.stem}{i:04d}",
+                    next(ending for magic, ending in KINDS if content.startswith(magic)): content,
+                    "txt": item.captions[0].encode(),
+                    "json": json.dumps(about).encode(),
+                }
+            )
 
 
-def _lists(work: Plan, root: Path, side: int) -> Iterator[tuple[str, bytes]]:
-    for name in work.lists:
-        yield name, shrink_boxes(root / name, side) if name in work.boxes else (root / name).read_bytes()
+def _expect_there(split: str, items: Sequence[CaptionedImage]) -> None:
+    """Raise if an image is not there."""
+    if not isinstance(items, ShardedPairs) and (lost := lost_images([item.path for item in items])):
+        raise FileNotFoundError(f"split {split!r}: {lost}")
 
 
-def _is_list(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() not in NO_LIST
-
-
-def _relative(path: Path, root: Path) -> str:
-    if not path.is_relative_to(root) or ".." in path.relative_to(root).parts:
-        raise ValueError(f"{path}: a list names a file outside the data root {root}, which cannot be packed")
-    return path.relative_to(root).as_posix()
-
-
-def _same_settings(file: Path, settings: dict[str, int]) -> None:
-    if file.is_file() and (found := json.loads(file.read_text(encoding="utf-8"))) != settings:
+def _same(file: Path, settings: dict[str, int], pairs: dict[str, str]) -> None:
+    """Raise if the folder holds shards of other settings or pairs."""
+    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"settings": settings, "pairs": pairs}
+    if found["settings"] != settings:
         raise FileExistsError(
-            f"{file.parent} holds shards made with {found}, not {settings}; delete it, or choose another with --out"
+            f"{file.parent} holds shards made with {found['settings']}, not {settings}; delete it, or choose another "
+            "with --out"
         )
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(settings) + "\n", encoding="utf-8")
+    if found["pairs"] != pairs:
+        raise FileExistsError(
+            f"{file.parent} holds other images or captions than the profile names now; delete it, or choose another "
+            "with --out"
+        )
+    write_text(file, json.dumps({"settings": settings, "pairs": pairs}) + "\n")
+
+
+def _write_checksums(out: Path, shards: Sequence[Path]) -> None:
+    """A list for `sha256sum -c`."""
+    lines = [f"{file_digest(shard)}  {shard.relative_to(out).as_posix()}\n" for shard in shards]
+    write_text(out / "SHA256SUMS", "".join(lines))
+
+
+def _write_profile(config: Config, out: Path, extends: str) -> Path:
+    """The profile that trains on the shards, and is measured on what the profile is measured on."""
+    parent = str(Path(extends).resolve()) if extends.endswith(".toml") else extends
+    data = {"folder": out.name, "format": "webdataset", "captions": "", "images": "{split}", "split_file": ""}
+    data |= dict.fromkeys(("scenes_train", "scenes_eval"), 0) if config.data.scenes_train else {}
+    lines = [f"extends = {json.dumps(parent)}", "", "[data]", *(f"{key} = {json.dumps(data[key])}" for key in data)]
+    path = write_text(out / f"{out.name}.toml", "\n".join(lines) + "\n")
+    found, wanted = load_profile(str(path)).evaluation, config.evaluation
+    names = [field.name for field in fields(wanted) if getattr(found, field.name) != getattr(wanted, field.name)]
+    if names:  # what {folder} stood for
+        lines += ["", "[evaluation]", *(f"{name} = {json.dumps(getattr(wanted, name))}" for name in names)]
+        write_text(path, "\n".join(lines) + "\n")
+    return path
+
+
+def _size(item: CaptionedImage) -> int:
+    return item.path.size if isinstance(item.path, TarMember) else item.path.stat().st_size

@@ -155,7 +155,7 @@ def _look(item: CaptionedImage) -> tuple[tuple, np.ndarray]:
 
 def _grey(path: Path) -> tuple[Image.Image, tuple[int, int]]:
     """A grey picture, upright and perhaps reduced, and the upright size of the file's own."""
-    with Image.open(path) as image:
+    with path.open("rb") as file, Image.open(file) as image:
         if image.format == "JPEG":  # decodes to an eighth of its size, in far less time
             width, height = image.size
             image.draft("L", (4 * SIDE, 4 * SIDE))

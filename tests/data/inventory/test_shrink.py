@@ -1,19 +1,17 @@
-"""Photos and boxes made smaller: what training reads afterwards is what it read before, at the new size."""
+"""Photos made smaller: what training reads afterwards is what it read before, at the new size."""
 
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pycocotools.coco import COCO
 
 from cliplite_core.data.images import read_image
-from cliplite_core.data.inventory.shrink import shrink, shrink_boxes, smaller
+from cliplite_core.data.inventory.shrink import shrink, smaller
 
 ORIENTATION = 0x0112
 
@@ -87,24 +85,6 @@ def test_a_broken_file_is_named_whether_it_would_be_scaled_or_copied(tmp_path, s
         shrink(path, side)
     with pytest.raises(FileNotFoundError, match="gone"):
         shrink(tmp_path / "gone.jpg", side)
-
-
-def test_boxes_move_along_and_pycocotools_still_reads_them(tmp_path):
-    images = [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}]
-    images += [{"id": 2, "file_name": "b.jpg", "width": 100, "height": 60}]
-    outline = {"segmentation": [[0, 0, 1, 1, 2, 2]], "iscrowd": 0, "category_id": 7}
-    annotations = [{"id": 5, "image_id": 1, "bbox": [64, 48, 320, 240], "area": 76_800, **outline}]
-    annotations += [{"id": 6, "image_id": 2, "bbox": [1.5, 2.5, 3, 4], "area": 12, **outline}]
-    path = tmp_path / "instances.json"
-    path.write_text(
-        json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 7, "name": "cat"}]})
-    )
-    small = json.loads(shrink_boxes(path, 240))
-    assert [(image["width"], image["height"]) for image in small["images"]] == [(320, 240), (100, 60)]
-    assert [entry["bbox"] for entry in small["annotations"]] == [[32, 24, 160, 120], [1.5, 2.5, 3, 4]]
-    assert [entry["area"] for entry in small["annotations"]] == [19_200, 12]
-    (tmp_path / "small.json").write_bytes(shrink_boxes(path, 240))
-    assert COCO(tmp_path / "small.json").getAnnIds(imgIds=[1]) == [5]
 
 
 def test_sizes_round_to_whole_pixels_and_never_grow():
