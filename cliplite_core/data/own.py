@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ def own_config(captions: str | Path, images: str | Path, profile: str, epochs: f
     """
     captions, images = _there(captions, images)
     where = {"folder": images.resolve().name, "captions": str(captions.resolve()), "images": str(images.resolve())}
-    config = load_profile(profile, **{**where, "format": _format(captions), "split_file": "", **values})
+    config = load_profile(
+        profile, **{**where, "format": _format(captions), "split_file": "", **_without_length(values)}
+    )
     if config.data.format != "karpathy" and not config.data.split_file:
         count = len(own_pairs(captions, images))
         if count < LEAST:
@@ -75,7 +77,14 @@ def with_length(config: Config, epochs: float, **values: Any) -> Config:
         "checkpoint_every": min(MOST_STEPS, max(1, steps // 10)),
         "log_every": max(1, steps // 100),
     }
+    if config.objective.negatives is not None:
+        length["negatives"] = min(config.objective.negatives, batch - 1)
     return config.override(**length | values)
+
+
+def _without_length(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is checked against each other, and is set together by `with_length`."""
+    return {name: value for name, value in values.items() if name not in ("batch_size", "negatives")}
 
 
 def own_pairs(captions: str | Path, images: str | Path) -> Sequence[CaptionedImage]:
