@@ -71,7 +71,7 @@ def memory_table(plan: MemoryPlan, config: Config) -> pd.DataFrame:
     side = config.data.image_size
     sizes, batches = sorted({side, 64, 112, 160, 224}), sorted({config.train.batch_size, 64, 256, 1024})
     lines = [
-        {"image_size": f"{s} px"} | {f"batch {b}": f"{plan.gib(b, (s / side) ** 2):.2f}" for b in batches}
+        {"image size": f"{s} px"} | {f"batch of {b:,}": f"{plan.gib(b, (s / side) ** 2):.2f}" for b in batches}
         for s in sizes
     ]
     return pd.DataFrame(lines)
@@ -91,7 +91,7 @@ def recall_table(recall: pd.DataFrame) -> pd.DataFrame:
             "95 % interval": [f"{low:.1f} to {high:.1f}" for low, high in recall[["low", "high"]].to_numpy()],
             "chance": recall["chance"].map("{:.1f}".format),
             "on training images": recall["training"].map("{:.1f}".format),
-            "queries": recall["n"],
+            "queries": recall["n"].map("{:,}".format),
         }
     )
 

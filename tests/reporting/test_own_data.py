@@ -55,8 +55,8 @@ def test_the_tables_hold_ones_own_number_of_images_size_and_batch():
     config = load_profile("smoke", batch_size=32, image_size=48, steps=100)
     epochs = epochs_table(777, config).set_index("training images")
     assert list(epochs.loc["777 (yours)"]) == ["24", "4.1", "728"]
-    memory = memory_table(MemoryPlan(0, 2**30, 2**20, 0), config).set_index("image_size")
-    assert memory.loc["48 px", "batch 32"] == "1.03" and memory.loc["224 px", "batch 64"] == "2.36"
+    memory = memory_table(MemoryPlan(0, 2**30, 2**20, 0), config).set_index("image size")
+    assert memory.loc["48 px", "batch of 32"] == "1.03" and memory.loc["224 px", "batch of 64"] == "2.36"
 
 
 def test_the_recall_table_has_the_interval_beside_the_recall():
