@@ -22,11 +22,11 @@ from cliplite_core.data.inventory.needs import available
 from cliplite_core.data.splits import read_split
 from cliplite_core.model import CLIPLite
 from cliplite_core.profiles import load_profile
-from cliplite_core.reporting.figures import LABELS, save_figure, shows_photographs, use_style
+from cliplite_core.reporting.figures import save_figure, shows_photographs, use_style
 from cliplite_core.reporting.messages import explain_errors
 from cliplite_core.reporting.metrics import row, write_metrics
 from cliplite_core.reporting.parameters import ParameterError, check_injected
-from cliplite_core.reporting.tables import interval, save_table
+from cliplite_core.reporting.tables import SETTINGS, WORDS, in_order, interval, number, save_table, with_units
 from cliplite_core.runs import load_run
 from cliplite_core.scenes.generate import compose_scenes
 from cliplite_core.storage.places import data_root
@@ -213,22 +213,25 @@ class Experiment:
             chance: whether guessing has a line in each group.
 
         Returns:
-            The table as saved, for display; lines and columns in the order in which they were recorded.
+            The table as saved, for display; objectives in the order of all tables, all else as it was recorded.
+            Metrics carry their unit.
         """
-        called = LABELS | {"median_rank": "median rank"} | dict(names or {})
-        frame = self.frame(query)
-        if isinstance(columns, str):
-            frame = frame.assign(column=frame[columns].replace(called))
-        else:
-            parts = frame[list(columns)].replace(called)
-            frame = frame.assign(column=parts.agg(lambda names: ", ".join(names.dropna()), axis=1))
+        called, by = WORDS | dict(names or {}), [columns] if isinstance(columns, str) else list(columns)
+        frame = in_order(self.frame(query))
+        parts = frame[by].replace(called)
+        column = parts.agg(lambda part: ", ".join(map(number, part.dropna())), axis=1).replace(called)
+        frame = frame.assign(column=with_units(column, frame["unit"]) if "metric" in by else column)
+        if "metric" in index:
+            frame["metric"] = with_units(frame["metric"].replace(called), frame["unit"])
         known = frame.dropna(subset="chance")[: None if chance else 0].drop_duplicates([*index[:-1], "column"])
         guessing = known.assign(**{index[-1]: "chance"}, cell=known["chance"].map("{:.1f}".format))
         cells = pd.concat([frame, guessing]).set_index([*index, "column"])["cell"]
         cells = cells[~cells.index.duplicated()].unstack(sort=False).reset_index().rename_axis(columns=None)
         place = {name: number for number, name in enumerate(cells[index[0]].unique())}  # groups as recorded
         cells = cells.sort_values(index[0], kind="stable", key=lambda key: key.map(place), ignore_index=True)
-        cells = cells.rename(columns=called).replace(called).replace("_", " ", regex=True)
+        numbers = [label for label in index if pd.api.types.is_numeric_dtype(cells[label])]
+        cells[numbers] = cells[numbers].map(number)
+        cells = cells.rename(columns=SETTINGS | called).replace(called).replace("_", " ", regex=True)
         return self.save_table(cells, name)
 
     def save_table(self, table: pd.DataFrame, name: str = "") -> pd.DataFrame:

@@ -15,18 +15,19 @@ from cliplite_core.storage.places import results_directory
 # Okabe and Ito's colours, distinguishable with every kind of colour vision (https://jfly.uni-koeln.de/color/).
 COLORS = {"jsd": "#0072B2", "infonce": "#D55E00", "sigmoid": "#009E73"}
 GREY = "#6B6B6B"
+MARKERS = {"jsd": "o", "infonce": "s", "sigmoid": "^"}  # for prints without colour, and where lines nearly coincide
 LABELS = {"jsd": "CLIP-Lite (JSD)", "infonce": "CLIP (InfoNCE)", "sigmoid": "SigLIP (sigmoid)"}
-COLUMN, PAGE = 3.4, 7.0  # inches: one column and the full width of a two-column paper
+COLUMN, PAGE = 3.35, 7.0  # inches: one column and the full width of a two-column paper; a figure is drawn as it is used
+SMALLEST = 7  # points of the smallest text
 
 
 def use_style() -> None:
-    """Set fonts, lines and grid for all figures that follow; text stays readable at column width."""
+    """Set fonts, lines and grid for all figures that follow, in points of the printed page."""
     sns.set_theme(context="paper", style="ticks", palette=list(COLORS.values()))
     mpl.rcParams.update(
         {
             "figure.dpi": 110,
             "savefig.dpi": 200,
-            "savefig.bbox": "tight",
             "figure.constrained_layout.use": True,
             "font.size": 9,
             "axes.titlesize": 9,

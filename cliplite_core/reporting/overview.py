@@ -9,7 +9,7 @@ import pandas as pd
 from cliplite_core.config import Config
 from cliplite_core.reporting.figures import LABELS
 from cliplite_core.reporting.metrics import experiments_of, read_metrics, read_provenance
-from cliplite_core.reporting.tables import interval
+from cliplite_core.reporting.tables import WORDS, interval
 
 # Experiment: which of its rows, and the labels that name a line.
 MAIN = {
@@ -23,6 +23,19 @@ MAIN = {
     "cost": ("metric.str.startswith('exponent')", ["metric"]),
 }
 COLUMNS = {**LABELS, "random": "untrained"}
+NAMES = WORDS | {  # what a label is called in the main table
+    "paper": "one prompt",
+    "ensemble": "several prompts",
+    "seen compositions": "seen pairs of things",
+    "novel compositions": "pairs of things never seen together",
+    "linear, training labels": "gender read by a linear probe of training images",
+    "linear, own labels": "gender read by a linear probe of test images",
+    "before": "nothing removed",
+    "projected": "direction projected off",
+    "LEACE": "removed by LEACE",
+    "exponent of seconds": "time of the objective: exponent of the batch size",
+    "exponent of mib": "memory of the objective: exponent of the batch size",
+}
 # Candidates for the figure, in order: experiment, which of its rows, title, what is measured.
 _PROBE = "protocol == 'linear probe' and labels == '100 %'"
 _PAPER = "prompts == 'paper' and metric == 'top1'"
@@ -39,7 +52,9 @@ SHOWN = 4  # panels in the figure
 
 def provenance_table(profile: str) -> pd.DataFrame:
     """Return how each experiment of a profile was made: parameters, hashes, versions, device and wall time."""
-    return pd.DataFrame([read_provenance(name, profile) for name in experiments_of(profile)])
+    made = pd.DataFrame([read_provenance(name, profile) for name in experiments_of(profile)])
+    made["seconds"] = made["seconds"].map("{:,.0f}".format)
+    return made.rename(columns={"config": "configuration", "data": "data fingerprint"})
 
 
 def main_table(config: Config) -> pd.DataFrame:
@@ -64,7 +79,7 @@ def main_table(config: Config) -> pd.DataFrame:
                     "measure": _measure(key, config) + (" (%)" if first["unit"] == "%" else ""),
                     **(dict.fromkeys(COLUMNS.values(), "–") | cells),
                     "chance": "–" if pd.isna(first["chance"]) else f"{first['chance']:.1f}",
-                    "n": first["n"],
+                    "n": f"{first['n']:,}",
                     "seeds": len(first["values"]),
                 }
             )
@@ -92,4 +107,5 @@ def _measure(labels: Sequence[object], config: Config) -> str:
     """Name a line by its labels; images of another set than the captions' are called by that set's name."""
     own = config.evaluation.zero_shot.startswith(config.data.folder)
     sets = {} if own else {"in distribution": config.evaluation.zero_shot}
-    return ", ".join(sets.get(label, str(label).replace("_", " ")) for label in labels)
+    names = NAMES | sets
+    return ", ".join(names.get(label, str(label).replace("_", " ")) for label in labels)

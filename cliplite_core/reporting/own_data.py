@@ -47,7 +47,7 @@ def recall_table(recall: pd.DataFrame) -> pd.DataFrame:
             "95 % interval": [f"{low:.1f} to {high:.1f}" for low, high in recall[["low", "high"]].to_numpy()],
             "chance": recall["chance"].map("{:.1f}".format),
             "on training images": recall["training"].map("{:.1f}".format),
-            "queries": recall["n"],
+            "queries": recall["n"].map("{:,}".format),
         }
     )
 

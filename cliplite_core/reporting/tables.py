@@ -41,6 +41,7 @@ SETTINGS = {  # field of an ablation file: its name in a table
     "train_fraction": "share of the training images",
     "weight_decay": "weight decay",
 }
+WORDS = LABELS | {"median_rank": "median rank", "top1": "top-1", "top5": "top-5"}  # of objectives and metrics
 COSTS = {TIME: ("time of one pass (ms)", 1000), MEMORY: (MEMORY, 1)}  # as shown: name, factor
 
 
@@ -82,11 +83,36 @@ def study_table(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.dropna(axis="columns", how="all")
     fields = [name for name in rows if name not in OF_A_ROW]
     named = {name: SETTINGS.get(name, name.replace("_", " ")) for name in fields}
+    rows = in_order(rows, fields)
     lines = rows.assign(seeds=rows["values"].map(len), objective=rows["objective"].map(LABELS))
-    lines[fields] = lines[fields].map(_setting)
+    lines[fields] = lines[fields].map(number)
     lines["metric"] = lines["metric"].map(MEASURES)
     cells = lines.set_index([*fields, "objective", "seeds", "metric"])["cell"].unstack(sort=False).reset_index("seeds")
     return cells.assign(seeds=cells.pop("seeds")).reset_index().rename(columns=named).rename_axis(columns=None)
+
+
+def in_order(rows: pd.DataFrame, groups: Sequence[str] = ()) -> pd.DataFrame:
+    """Sort rows by objective, CLIP-Lite first; whatever else they are about stays as it was recorded.
+
+    Args:
+        rows: with a column `objective`; one that is no objective, such as a guess, comes last.
+        groups: labels whose rows stay together.
+    """
+    group = rows.groupby(list(groups), sort=False, dropna=False).ngroup() if groups else 0
+    place = rows["objective"].map({name: step for step, name in enumerate(LABELS)}).fillna(len(LABELS))
+    return rows.assign(_group=group, _place=place).sort_values(["_group", "_place"], kind="stable")[rows.columns]
+
+
+def with_units(names: pd.Series, units: pd.Series) -> pd.Series:
+    """Append to each name the unit that all its rows share, unless the name says it.
+
+    Example:
+        >>> with_units(pd.Series(["R@5", "rank", "gain (points)"]), pd.Series(["%", "rank", "points"])).tolist()
+        ['R@5 (%)', 'rank', 'gain (points)']
+    """
+    shared = units.groupby(names).transform("nunique") == 1
+    said = [not shares or unit in name for name, unit, shares in zip(names, units, shared, strict=True)]
+    return names.where(said, names + " (" + units + ")")
 
 
 def cost_table(costs: pd.DataFrame, exponents: pd.DataFrame) -> pd.DataFrame:
@@ -103,7 +129,7 @@ def cost_table(costs: pd.DataFrame, exponents: pd.DataFrame) -> pd.DataFrame:
     for kind, (name, scale) in COSTS.items():
         for objective, taken in costs[kind].groupby(level="objective", sort=False):
             cells = {f"B = {size:,}": _significant(scale * value) for (_, size), value in taken.items()}
-            power = {"exponent": f"{exponents.loc[objective, EXPONENTS[kind]]:.2f}"}
+            power = {"grows as B to the power of": f"{exponents.loc[objective, EXPONENTS[kind]]:.2f}"}
             lines.append({"objective": LABELS[objective], "cost": name} | cells | power)
     return pd.DataFrame(lines)
 
@@ -123,8 +149,8 @@ def recipe_table(features: Mapping[str, Sequence[Mapping[str, Any]]], names: Map
     return lines.rename(columns=RECIPES)
 
 
-def _setting(value: Any) -> str:
-    """Format the value of a field: 40,000 and 0.1, words as they are."""
+def number(value: Any) -> str:
+    """Format a number for people: 40,000 and 0.1; words stay as they are."""
     if isinstance(value, float | int) and not isinstance(value, bool):
         return f"{value:,.0f}" if value == int(value) else f"{value:g}"
     return str(value)

@@ -31,8 +31,8 @@ def training_table(runs: Mapping[str, Sequence[Path]], config: Config, separatio
                 "objective": LABELS[objective],
                 "pairs seen": f"{config.train.steps * config.train.batch_size:,}",
                 "AUC true vs mismatched (%)": f"{separation[objective]:.1f}",
-                "pairs per second": f"{took['images_per_second']:.0f}",
-                "seconds": f"{took['seconds']:.0f}",
+                "pairs per second": f"{took['images_per_second']:,.0f}",
+                "seconds": f"{took['seconds']:,.0f}",
             }
         )
     return pd.DataFrame(lines)

@@ -47,18 +47,39 @@ def test_a_column_can_be_named_by_several_labels_and_two_of_one_name_become_one(
         for kind in ("paper", "ensemble"):
             experiment.add("top1", [value], n=9, chance=4.2, objective=objective, prompts=kind)
     experiment.add("guessing", [3.0], n=9, objective="by size", prompts="paper")
-    table = experiment.table(["objective"], ["metric", "prompts"], names={"paper": "one prompt", "guessing": "top1"})
-    assert list(table.columns) == ["objective", "top1, one prompt", "top1, ensemble"] and table.columns.name is None
+    table = experiment.table(["objective"], ["metric", "prompts"], names={"paper": "one prompt", "guessing": "top-1"})
+    assert list(table.columns) == ["objective", "top-1, one prompt (%)", "top-1, ensemble (%)"]
+    assert table.columns.name is None
     assert table["objective"].tolist() == ["CLIP-Lite (JSD)", "CLIP (InfoNCE)", "by size", "chance"]
-    assert table["top1, one prompt"].tolist() == ["1.0", "2.0", "3.0", "4.2"]
-    assert table["top1, ensemble"].tolist() == ["1.0", "2.0", "–", "4.2"]
+    assert table["top-1, one prompt (%)"].tolist() == ["1.0", "2.0", "3.0", "4.2"]
+    assert table["top-1, ensemble (%)"].tolist() == ["1.0", "2.0", "–", "4.2"]
 
 
 def test_a_row_without_one_of_the_labels_that_name_a_column_is_named_by_the_others(experiment):
     experiment.add("mAP", [9.0], n=9, objective="jsd")
     experiment.add("gain", [2.0], n=9, objective="jsd", over="infonce", unit="points")
     table = experiment.table(["objective"], ["metric", "over"], names={"gain, CLIP (InfoNCE)": "over CLIP"})
-    assert table.loc[0].to_dict() == {"objective": "CLIP-Lite (JSD)", "mAP": "9.0", "over CLIP": "2.0"}
+    assert table.loc[0].to_dict() == {"objective": "CLIP-Lite (JSD)", "mAP (%)": "9.0", "over CLIP (points)": "2.0"}
+
+
+def test_a_table_starts_with_clip_lite_whatever_was_recorded_first_and_its_numbers_have_no_idle_zeros(experiment):
+    for pairs in (12000, 960):
+        for objective in ("sigmoid", "infonce", "jsd"):
+            experiment.add("R@10", [5.0], n=9, objective=objective, pairs=float(pairs))
+    experiment.add("R@10", [1.0], n=9, objective="a guess", pairs=960.0)
+    table = experiment.table(["pairs", "objective"], "metric")
+    assert list(table.columns) == ["pairs seen", "objective", "R@10 (%)"]
+    names = ["CLIP-Lite (JSD)", "CLIP (InfoNCE)", "SigLIP (sigmoid)"]
+    assert table["objective"].tolist() == [*names, *names, "a guess"]
+    assert table["pairs seen"].tolist() == ["12,000"] * 3 + ["960"] * 4
+
+
+def test_a_line_named_by_its_metric_says_the_unit_where_the_name_does_not(experiment):
+    experiment.add("variance explained", [91.0], n=9, objective="jsd")
+    experiment.add("dimensions used", [4.0], n=9, unit="dimensions", objective="jsd")
+    table = experiment.table(["metric"], "objective", names={"metric": "the direction"})
+    assert list(table.columns) == ["the direction", "CLIP-Lite (JSD)"]
+    assert table["the direction"].tolist() == ["variance explained (%)", "dimensions used"]
 
 
 def test_data_that_is_named_but_not_there_is_said_once_asked(experiment, capsys):

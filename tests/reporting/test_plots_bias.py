@@ -43,8 +43,9 @@ def test_intervals_are_over_queries_after_a_mean_over_seeds():
 def test_every_measure_has_a_panel_with_a_bar_per_objective_and_treatment():
     figure = plots.removal_grid(*found(), by_colour=72.5)
     figure.canvas.draw()
-    titles = [axis.get_title().split("\n")[0] for axis in figure.axes]
-    assert titles == ["gap", "planted gap", "MaxSkew", *PROBES[:2], f"{PROBES[2]} (one seed)", *COSTS]
+    titles = [axis.get_title() for axis in figure.axes]
+    assert [title.split(":")[0] for title in titles[:3]] == ["gap", "planted gap", "MaxSkew"]
+    assert titles[3:] == [*(f"probe: {name}" for name in PROBES[:2]), f"probe: {PROBES[2]}\n(one seed)", *COSTS]
     assert {len(axis.patches) for axis in figure.axes} == {9}
     named = {text.get_text() for text in figure.legends[0].get_texts()}
     assert named == {"CLIP-Lite (JSD)", "CLIP (InfoNCE)", "SigLIP (sigmoid)", "chance", "linear probe on colour counts"}
@@ -70,9 +71,11 @@ def test_a_negative_gap_is_drawn():
 def test_queries_lie_beside_women_and_men_for_each_treatment():
     figure = plots.alignment_bars(found()[0], k=20)
     figure.canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["to women", "to men"]
+    assert "3 queries" in legend.get_title().get_text()
     for axis in figure.axes:
-        assert [text.get_text() for text in axis.get_legend().get_texts()] == ["to women", "to men"]
-        assert [tick.get_text() for tick in axis.get_xticklabels()] == list(TREATMENTS)
+        assert len(axis.patches) == 6 and [tick.get_text() for tick in axis.get_xticklabels()] == list(TREATMENTS)
     assert "20 nearest images" in figure.axes[0].get_ylabel()
 
 

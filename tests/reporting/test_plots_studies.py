@@ -46,7 +46,7 @@ def test_one_panel_per_measure_and_one_line_per_objective():
 def test_an_interval_ends_where_percentages_end_and_nothing_drawn_is_cut_off():
     figure = draw.batch_sizes(rows((16, "jsd", [1.0, 9.0]), (32, "jsd", [99.0, 99.9])))
     axis = figure.subfigs[0].axes[0]
-    (low, high), (_, top) = (bar.get_segments()[0][:, 1] for bar in axis.collections)
+    (low, high), (_, top) = (ends[:, 1] for ends in axis.collections[0].get_segments())
     assert low == 0.0 and high > 9.0 and top == 100.0
     bottom, limit = axis.get_ylim()
     assert bottom < 0 and limit > 100
@@ -115,6 +115,6 @@ def test_costs_are_labelled_with_their_exponents_and_a_hidden_line_shows_around_
     figure = draw.cost(costs, powers)
     left, right = figure.axes
     assert left.get_ylabel() == "time of one pass (ms)" and list(left.lines[0].get_ydata()) == [100.0, 1600.0]
-    assert right.get_legend().get_texts()[1].get_text() == "SigLIP (sigmoid): $B^{1.50}$"
+    assert right.get_legend().get_texts()[1].get_text() == "SigLIP (sigmoid): 1.50"
     under, over = right.lines
     assert under.get_markersize() > over.get_markersize() and over.get_linestyle() == "--"

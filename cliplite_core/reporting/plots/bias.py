@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from cliplite_core.evaluation.bias_measures import COSTS
@@ -16,13 +16,14 @@ from cliplite_core.evaluation.bias_probes import PROBES
 from cliplite_core.evaluation.gender import People
 from cliplite_core.reporting.figures import COLORS, GREY, LABELS, PAGE
 from cliplite_core.reporting.metrics import half_width
-from cliplite_core.reporting.plots.common import bars, legend_below, picture
+from cliplite_core.reporting.plots.common import SMALL, bars, legend_below, made_of, picture
 
 Results = Mapping[tuple[str, str], Sequence[Mapping[str, np.ndarray | float]]]  # objective, treatment = one per seed
+SIDES = {"to women": 0.25, "to men": 1.0}  # opacity of a bar
 SEEN = {  # what queries see: title and axis of a panel
-    "gap": ("gap\n(men and women apart)", "cosine × 100"),
-    "planted gap": ("planted gap\n(usual gender nearer)", "cosine × 100"),
-    "MaxSkew": ("MaxSkew\n(one gender in front)", "ln (share / expected)"),
+    "gap": ("gap: how far apart a query\nholds men and women", "cosine × 100"),
+    "planted gap": ("planted gap: how much nearer\nis the usual gender", "cosine × 100"),
+    "MaxSkew": ("MaxSkew: how much one\ngender is in front", "ln (share / expected)"),
 }
 
 
@@ -71,16 +72,20 @@ def alignment_bars(results: Results, k: int) -> Figure:
     found = by_query(results)
     figure, axes = plt.subplots(1, len(COLORS), figsize=(PAGE, 2.6))
     for axis, (objective, color) in zip(axes, COLORS.items(), strict=True):
-        shades = {"to women": sns.light_palette(color)[2], "to men": color}
-        for step, (side, shade) in enumerate(shades.items()):
-            mine = found.query("objective == @objective and metric == @side")
+        for step, (side, alpha) in enumerate(SIDES.items()):
+            mine = found[(found["objective"] == objective) & (found["metric"] == side)]
             at = np.arange(len(mine)) + 0.4 * (step - 0.5)
-            axis.bar(at, mine["mean"], 0.4, yerr=mine["ci95"], color=shade, label=side, error_kw={"elinewidth": 1})
+            look = {"facecolor": to_rgba(color, alpha), "edgecolor": color, "linewidth": 0.8, "ecolor": "black"}
+            axis.bar(at, mine["mean"], 0.4, yerr=mine["ci95"], error_kw={"elinewidth": 1}, **look)
         axis.set(xticks=range(len(mine)), xticklabels=mine["treatment"], title=LABELS[objective])
         axis.axhline(0, color="black", linewidth=0.8)
         axis.grid(axis="x")
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, columnspacing=1, handlelength=1.2)
     axes[0].set_ylabel(f"mean cosine × 100\nto the {k} nearest images")
+    handles = [plt.Rectangle((0, 0), 1, 1, fc=to_rgba(GREY, alpha), ec=GREY) for alpha in SIDES.values()]
+    queries = len(next(iter(results.values()))[0]["to men"])
+    said = f"mean of {queries} queries, 95 % intervals over them; each panel has its own scale"
+    look = {"loc": "outside lower center", "ncols": 2, "title": said, "title_fontsize": SMALL}
+    figure.legend(handles, SIDES, **look)
     return figure
 
 
@@ -102,7 +107,8 @@ def removal_grid(results: Results, rows: pd.DataFrame, by_colour: float) -> Figu
             axis = figure.add_subplot(grid[row, place * width : (place + 1) * width])
             panel(axis, measured[measured["metric"] == metric], metric, by_colour)
             if metric == PROBES[-1]:
-                legend_below(figure, axis, columns=3)
+                said = made_of(rows[rows["metric"].isin([*PROBES[:2], *COSTS])])
+                legend_below(figure, axis, 3, f"top: 95 % intervals over queries; below: {said}")
     return figure
 
 
@@ -120,6 +126,7 @@ def panel(axis: Axes, rows: pd.DataFrame, metric: str, by_colour: float) -> None
     axis.axhline(0, color="black", linewidth=0.8)
     if metric in PROBES[1:]:
         axis.axhline(by_colour, color=GREY, linestyle="--", linewidth=1, label="linear probe on colour counts")
-    title, label = SEEN.get(metric, (metric, "gender read (%)" if metric in PROBES else "found (%)"))
+    told = (f"probe: {metric}", "gender read (%)") if metric in PROBES else (metric, "found (%)")
+    title, label = SEEN.get(metric, told)
     alone = metric == PROBES[-1] and all(len(values) == 1 for values in rows["values"])
-    axis.set(title=f"{title} (one seed)" if alone else title, ylabel=label)
+    axis.set(title=f"{title}\n(one seed)" if alone else title, ylabel=label)

@@ -15,7 +15,7 @@ from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.labelled.boxes import BoxedImage, read_instances
 from cliplite_core.data.splits import data_folder
 from cliplite_core.reporting.figures import COLORS, GREY, PAGE
-from cliplite_core.reporting.plots.common import picture
+from cliplite_core.reporting.plots.common import SMALL, picture, plain_numbers
 
 NAMED = (0, 9, 49)  # rows of the most frequent words that are written beside the curve
 
@@ -30,7 +30,7 @@ def contact_sheet(items: Sequence[CaptionedImage]) -> Figure:
     for axis, item in zip(axes.flat, items, strict=False):
         picture(axis, item.path)
         caption = item.captions[len(item.captions[0]) % len(item.captions)]
-        axis.set_title(fill(caption, 26), fontsize=7.5, parse_math=False)
+        axis.set_title(fill(caption, 26), fontsize=SMALL, parse_math=False)
     for axis in axes.flat[len(items) :]:
         axis.axis("off")
     return figure
@@ -79,6 +79,8 @@ def words(lengths: np.ndarray, counts: pd.Series, longest: int) -> Figure:
         label = f"“{counts.index[row]}”"
         right.annotate(label, place, xytext=(4, 4), textcoords="offset points", fontsize=8, parse_math=False)
     right.set(xlabel="rank of the word", ylabel="occurrences")
+    for axis in (right.xaxis, right.yaxis):
+        plain_numbers(axis)
     return figure
 
 

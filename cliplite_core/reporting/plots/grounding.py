@@ -13,7 +13,9 @@ from torch import Tensor
 from cliplite_core.data.images import read_image
 from cliplite_core.evaluation.grounding import NamedObject
 from cliplite_core.reporting.figures import COLORS, GREY, LABELS, PAGE
+from cliplite_core.reporting.plots.common import DOTS, SMALL, made_of, whiskers
 
+BESIDE = {"textcoords": "offset points", "va": "center", "fontsize": SMALL, "color": GREY}
 BASELINES = {"centre": "centre of the image", "chance": "any pixel"}
 TITLES = {
     "pointing game": "pointing game",
@@ -38,7 +40,7 @@ def heat_grid(queries: Sequence[NamedObject], heats: Mapping[str, Sequence[Tenso
             shown = heat_over(axis, query, heat)
         line[0].set_ylabel(LABELS[objective], fontsize=8)
     for axis, query in zip(axes[0], queries, strict=True):
-        axis.set_title(f"“{query.text}”", fontsize=7.5)
+        axis.set_title(f"“{query.text}”", fontsize=SMALL)
     bar = figure.colorbar(shown, ax=axes, shrink=0.5, aspect=30, pad=0.02)
     bar.set_label("heat (share of the image's maximum)")
     return figure
@@ -70,25 +72,29 @@ def hits_and_baselines(rows: pd.DataFrame) -> Figure:
     metrics = [metric for metric in TITLES if metric in set(rows["metric"])]
     panels = [rows[rows["metric"].isin([metric, metric.split(",")[0]])] for metric in metrics]
     lines = [max(map(len, panels[row : row + 2])) for row in range(0, len(panels), 2)]
-    size = (PAGE, 0.5 + 0.3 * len(lines) + 0.2 * sum(lines))
+    size = (PAGE, 0.7 + 0.3 * len(lines) + 0.2 * sum(lines))
     figure, axes = plt.subplots(len(lines), 2, figsize=size, sharex=True, height_ratios=lines, squeeze=False)
     for axis, metric, panel in zip(axes.flat, metrics, panels, strict=True):
         bars_by_name(axis, panel)
         axis.set_title(TITLES[metric])
+        axis.margins(x=0.12)  # room for what is written beside a bar
         axis.set_xlim(0, auto=True)
     for axis in axes[-1]:
         axis.set_xlabel("hits (%)")
+    models = pd.concat(panels)[lambda found: found["objective"].isin(COLORS)]
+    figure.supxlabel(f"{made_of(models)}; grey: guesses that do not look", fontsize=SMALL)
     return figure
 
 
 def bars_by_name(axis: Axes, rows: pd.DataFrame) -> None:
     """Draw one lying bar per row, named on the left, with interval and single seeds; the first row on top."""
     names, colors = rows["objective"].replace(LABELS | BASELINES), [COLORS.get(o, GREY) for o in rows["objective"]]
-    half = rows["ci95"].fillna(0)
-    axis.barh(range(len(rows)), rows["mean"], 0.7, xerr=half, color=colors, error_kw={"elinewidth": 1})
-    for place, values in enumerate(rows["values"]):
-        if len(values) > 1:
-            axis.plot(values, [place] * len(values), "o", ms=3, mfc="white", mec="black", mew=0.6)
+    axis.barh(range(len(rows)), rows["mean"], 0.7, xerr=whiskers(rows), color=colors, error_kw={"elinewidth": 1})
+    for place, row in enumerate(rows.itertuples()):
+        if len(row.values) > 1:
+            axis.plot(row.values, [place] * len(row.values), "o", **DOTS)
+        if row.objective not in COLORS:  # a bar of 0 % is none
+            axis.annotate(f"{row.mean:.0f} %", (row.mean, place), (3, 0), **BESIDE)
     axis.set_yticks(range(len(rows)), names)
     axis.invert_yaxis()
     axis.grid(axis="y")

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.inventory.survey import Survey
 from cliplite_core.evaluation.features import EmbeddedSplit
-from cliplite_core.reporting.figures import COLORS, GREY, PAGE
-from cliplite_core.reporting.plots.common import picture
+from cliplite_core.reporting.figures import COLORS, COLUMN, GREY, PAGE
+from cliplite_core.reporting.plots.common import SMALL, picture
 
 SMOOTHED = 9  # logged steps in a centred mean
 ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}  # a legend that hides no data
@@ -61,7 +61,7 @@ def contact_sheet(items: Sequence[CaptionedImage], seed: int = 0) -> Figure:
     for axis, item in zip(axes.flat, [items[row] for row in chosen], strict=False):
         picture(axis, item.path)
         below = fill(shorten(item.captions[0], 60, placeholder=" …"), 22)
-        axis.set_title(below, y=-0.04, pad=0, va="top", fontsize=7.5, parse_math=False)
+        axis.set_title(below, y=-0.04, pad=0, va="top", fontsize=SMALL, parse_math=False)
     for axis in axes.flat[len(chosen) :]:
         axis.axis("off")
     return figure
@@ -78,11 +78,14 @@ def near_duplicates(
         most: pairs shown, the most similar ones.
     """
     pairs = alike.head(most).to_dict("records")
-    figure, axes = plt.subplots(2, len(pairs), figsize=(0.4 + 1.35 * len(pairs), 3.0), squeeze=False)
+    width = PAGE / most
+    figure, axes = plt.subplots(2, len(pairs), figsize=(max(COLUMN, width * len(pairs)), 3.0), squeeze=False)
     for (above, below), pair in zip(axes.T, pairs, strict=True):
         picture(above, held_out[pair["held_out"]].path)
         picture(below, training[pair["training"]].path)
         above.set_title(f"correlation {pair['correlation']:.2f}", fontsize=8)
+    tallest = max(np.divide(*axis.images[0].get_size()) for axis in axes.flat)
+    figure.set_figheight(0.4 + 2 * tallest * (width - 0.15))
     for axis, name in zip(axes[:, 0], ("test", "training"), strict=True):
         axis.text(-0.06, 0.5, name, rotation=90, va="center", ha="right", transform=axis.transAxes)
     return figure

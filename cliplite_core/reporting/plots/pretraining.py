@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from cliplite_core.reporting.figures import COLORS, GREY, LABELS, PAGE
 from cliplite_core.reporting.plots.common import picture
@@ -114,6 +115,9 @@ def curves(logs: Mapping[str, Sequence[pd.DataFrame]], batch_size: int) -> Figur
             axis.text(0.98, height, label, ha="right", va=side, fontsize=8, transform=axis.get_yaxis_transform())
         axis.set(title=LABELS[objective], xlabel="thousand pairs seen")
     axes[0].set_ylabel("bound (maximised)")
+    lines = {"a batch of each seed": {"alpha": 0.4, "linewidth": 0.8}, f"mean of {SMOOTHED} logged batches": {}}
+    handles = [Line2D([], [], color="black", label=name, **look) for name, look in lines.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -137,7 +141,6 @@ def score_histograms(scores: Mapping[str, pd.DataFrame], batch_size: int) -> Fig
             if number == 0:
                 axis.set_title(f"after {step * batch_size:,} pairs")
         axes[number, 0].set_ylabel(LABELS[objective], fontsize=8)
-    figure.supxlabel(
-        "critic score T(x, y); colour: true pairs, grey: each image with the next image's caption", fontsize=8
-    )
+    said = "critic score T(x, y); colour: true pairs, grey: each image with the next image's caption"
+    figure.supxlabel(said, fontsize=8)
     return figure

@@ -15,13 +15,13 @@ from matplotlib.ticker import NullLocator
 
 from cliplite_core.evaluation.cost import EXPONENTS
 from cliplite_core.evaluation.quality import MEASURES
-from cliplite_core.reporting.figures import COLORS, GREY, LABELS, PAGE
+from cliplite_core.reporting.figures import COLORS, COLUMN, GREY, LABELS, MARKERS, PAGE
 from cliplite_core.reporting.metrics import half_width
-from cliplite_core.reporting.plots.common import legend_below
+from cliplite_core.reporting.plots.common import DOTS, SMALL, legend_below, made_of, plain_numbers, whiskers
 from cliplite_core.reporting.tables import COSTS
 
 DASHES = ("-", "--", ":", "-.")
-LOOKS = {"jsd": "o-", "infonce": "s-", "sigmoid": "^--"}  # of costs: two of the lines nearly coincide
+APART = 1.04  # factor between the points of two objectives on a logarithmic axis, so that no whisker hides another
 
 
 def tuning(trials: Sequence[Mapping[str, Any]]) -> Figure:
@@ -35,7 +35,7 @@ def tuning(trials: Sequence[Mapping[str, Any]]) -> Figure:
     chosen = {"ms": 10, "mfc": "none", "mec": "black", "mew": 0.9}
     for step, objective in enumerate(tried):
         at = np.arange(len(tried)) + 0.16 * (step - 1)
-        axis.plot(at, tried[objective], "o", ms=5, color=COLORS[objective], label=LABELS[objective])
+        axis.plot(at, tried[objective], MARKERS[objective], ms=5, color=COLORS[objective], label=LABELS[objective])
     for step, objective in enumerate(tried):
         best = tried[objective].argmax()
         axis.plot(best + 0.16 * (step - 1), tried[objective].iloc[best], "o", label="chosen", **chosen)
@@ -52,13 +52,11 @@ def batch_sizes(rows: pd.DataFrame, ends: Sequence[Mapping[str, Any]] = ()) -> F
         rows: of the study `batch_size`, from `Experiment.frame`.
         ends: from `studies.plateaus`.
     """
-    figure = plt.figure(figsize=(PAGE, 2.5 + 2.1 * bool(ends)))
+    figure = plt.figure(figsize=(PAGE, 2.7 + 2.1 * bool(ends)))
     parts, measures = figure.subfigures(1 + bool(ends), 1, squeeze=False)[:, 0], rows["metric"].unique()
     for axis, measure in zip(_panels(parts[0], measures), measures, strict=True):
         curves(axis, rows[rows["metric"] == measure], "batch_size", "pairs per batch")
-    entries = {
-        LABELS[name]: Line2D([], [], color=COLORS[name], marker="o", ms=4) for name in rows["objective"].unique()
-    }
+    entries = {LABELS[name]: _line(name) for name in rows["objective"].unique()}
     if ends:
         parts[0].suptitle("all runs have seen the same number of pairs", fontsize=9)
         parts[1].suptitle("trained longer; labels give the number of pairs seen", fontsize=9)
@@ -66,7 +64,7 @@ def batch_sizes(rows: pd.DataFrame, ends: Sequence[Mapping[str, Any]] = ()) -> F
             _ends(axis, pd.DataFrame(ends), measure)
         for label, face in (("plateau", GREY), ("still rising at the longest training", "white")):
             entries[label] = Line2D([], [], linestyle="", marker="o", ms=5, color=GREY, mfc=face)
-    parts[-1].legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
+    _legend(parts[-1], entries, rows)
     return figure
 
 
@@ -76,15 +74,16 @@ def lengths(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of the study `length`, from `Experiment.frame`.
     """
-    figure, measures = plt.figure(figsize=(PAGE, 2.6)), rows["metric"].unique()
-    sizes = dict(zip(sorted(rows["batch_size"].unique()), DASHES, strict=False))
+    measures, sizes = rows["metric"].unique(), dict(zip(sorted(rows["batch_size"].unique()), DASHES, strict=False))
+    figure = _figure(measures)
     for axis, measure in zip(_panels(figure, measures), measures, strict=True):
         for size, dashes in sizes.items():
             mine = rows[(rows["metric"] == measure) & (rows["batch_size"] == size)]
             curves(axis, mine, "pairs", "pairs seen", linestyle=dashes)
-    shown = {LABELS[name]: Line2D([], [], color=COLORS[name]) for name in rows["objective"].unique()}
-    shown |= {f"batch of {size:g}": Line2D([], [], color=GREY, linestyle=dashes) for size, dashes in sizes.items()}
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4, handlelength=3)
+    shown = {LABELS[name]: _line(name) for name in rows["objective"].unique()}
+    if len(sizes) > 1:
+        shown |= {f"batch of {size:g}": Line2D([], [], color=GREY, linestyle=dashes) for size, dashes in sizes.items()}
+    _legend(figure, shown, rows)
     return figure
 
 
@@ -94,7 +93,8 @@ def negatives(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of the studies `negatives` and `objective`, from `Experiment.frame`.
     """
-    figure, measures = plt.figure(figsize=(PAGE, 2.6)), rows["metric"].unique()
+    measures = rows["metric"].unique()
+    figure = _figure(measures)
     axes = _panels(figure, measures)
     for axis, measure in zip(axes, measures, strict=True):
         mine = rows[rows["metric"] == measure]
@@ -106,7 +106,7 @@ def negatives(rows: pd.DataFrame) -> Figure:
             if other.ci95 > 0:
                 axis.axhspan(*_within(other.mean, other.ci95), color=look["color"], alpha=0.12, linewidth=0)
         _from_zero(axis)
-    legend_below(figure, axes[0], columns=3)
+    legend_below(figure, axes[0], columns=3, said=made_of(rows))
     return figure
 
 
@@ -116,12 +116,12 @@ def shares(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of the study `train_fraction`, from `Experiment.frame`.
     """
-    figure, measures = plt.figure(figsize=(PAGE, 2.6)), rows["metric"].unique()
-    axes, rows = _panels(figure, measures), rows.assign(share=100 * rows["train_fraction"])
+    measures, rows = rows["metric"].unique(), rows.assign(share=100 * rows["train_fraction"])
+    figure = _figure(measures)
+    axes = _panels(figure, measures)
     for axis, measure in zip(axes, measures, strict=True):
-        curves(axis, rows[rows["metric"] == measure], "share", "share of the images (%)", log=False)
-        axis.set_xticks(sorted(rows["share"].unique()))
-    legend_below(figure, axes[0])
+        curves(axis, rows[rows["metric"] == measure], "share", "share of the images (%)")
+    legend_below(figure, axes[0], said=made_of(rows))
     return figure
 
 
@@ -133,7 +133,7 @@ def parts(base: Sequence[pd.Series], changes: Mapping[str, Sequence[pd.Series]])
         changes: name of a change -> differences from it, one series per seed, in points; as `studies.changed_parts`.
     """
     measures = [measure for measure in MEASURES if measure in base[0]]
-    size = (PAGE, 1.3 + 0.24 * len(changes))
+    size, seeds = (PAGE, 1.4 + 0.24 * len(changes)), len(base)
     figure, axes = plt.subplots(1, len(measures), figsize=size, sharey=True, squeeze=False)
     look = {"color": COLORS["jsd"], "fmt": "o", "ms": 5, "elinewidth": 1, "capsize": 2}
     for axis, measure in zip(axes[0], measures, strict=True):
@@ -145,31 +145,37 @@ def parts(base: Sequence[pd.Series], changes: Mapping[str, Sequence[pd.Series]])
         axis.axvline(0, color=GREY, linewidth=1)
         axis.plot(0, 0, "D", ms=5, color=GREY)
         axis.annotate(f"{mean:.1f} %", (0, 0), (7, 0), textcoords="offset points", va="center", fontsize=8, color=GREY)
+        axis.spines["left"].set_visible(False)
+        axis.tick_params(axis="y", length=0)
         axis.set(xlabel="difference (points)", xlim=(-widest, widest), ylim=(-len(changes) - 0.6, 0.6))
         axis.set_title(MEASURES[measure].removesuffix(" (%)"))
     axes[0, 0].set_yticks(-np.arange(len(changes) + 1), ["base run (its score)", *changes])
+    said = f"CLIP-Lite; mean of {seeds} seeds, paired, 95 % intervals" if seeds > 1 else "CLIP-Lite, one seed"
+    figure.supxlabel(said, fontsize=SMALL)
     return figure
 
 
 def cost(costs: pd.DataFrame, exponents: pd.DataFrame) -> Figure:
-    """Draw time and memory of the objectives against the batch size, with the fitted exponents.
+    """Draw time and memory of the objectives against the batch size, with the fitted exponents, to fill a column.
 
     Args:
         costs: from `cost.objective_costs`.
         exponents: from `cost.exponents`.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.7))
+    figure, axes = plt.subplots(2, 1, figsize=(COLUMN, 4.6), sharex=True)
     for axis, (kind, (label, scale)) in zip(axes, COSTS.items(), strict=True):
         for objective, taken in costs[kind].groupby(level="objective", sort=False):
-            power, size = exponents.loc[objective, EXPONENTS[kind]], 8 if objective == "infonce" else 4
-            look = {"ms": size, "mfc": "none" if objective == "infonce" else None, "color": COLORS[objective]}
-            sizes = taken.index.unique("batch_size")
-            axis.loglog(
-                sizes, scale * taken, LOOKS[objective], label=f"{LABELS[objective]}: $B^{{{power:.2f}}}$", **look
-            )
-        axis.set(xlabel="pairs per batch B", ylabel=label)
-        _ticks(axis, sizes, 4)
-        axis.legend()
+            look = {"color": COLORS[objective], "marker": MARKERS[objective], "ms": 4}
+            if objective == "infonce":  # its line nearly coincides with the sigmoid's, and shows around it
+                look |= {"ms": 8, "mfc": "none"}
+            look |= {"linestyle": "--" if objective == "sigmoid" else "-"}
+            sizes, power = taken.index.unique("batch_size"), exponents.loc[objective, EXPONENTS[kind]]
+            axis.loglog(sizes, scale * taken, label=f"{LABELS[objective]}: {power:.2f}", **look)
+        axis.set(ylabel=label)
+        plain_numbers(axis.yaxis)
+        axis.legend(title="grows as B to the power of", fontsize=SMALL, title_fontsize=SMALL, alignment="left")
+    _ticks(axes[-1], sizes, 4)
+    axes[-1].set_xlabel("pairs per batch B")
     return figure
 
 
@@ -184,15 +190,16 @@ def curves(axis: Axes, rows: pd.DataFrame, x: str, xlabel: str, log: bool = True
         log: whether its axis is logarithmic.
         linestyle: of all lines.
     """
-    for objective, mine in rows.sort_values(x).groupby("objective", sort=False):
-        color = COLORS[objective]
-        axis.plot(mine[x], mine["mean"], marker="o", ms=4, color=color, linestyle=linestyle, label=LABELS[objective])
-        for place, row in zip(mine[x], mine.itertuples(), strict=True):
-            if row.ci95 > 0:
-                low, high = _within(row.mean, row.ci95)
-                whisker = [[row.mean - low], [high - row.mean]]
-                axis.errorbar(place, row.mean, yerr=whisker, fmt="none", ecolor=color, elinewidth=1, capsize=2)
-                axis.plot([place] * len(row.values), row.values, "o", ms=2.8, mfc="white", mec=color, mew=0.7)
+    for step, objective in enumerate(name for name in COLORS if name in set(rows["objective"])):
+        mine, color = rows[rows["objective"] == objective].sort_values(x), COLORS[objective]
+        places = mine[x] * (APART ** (step - 1) if log else 1)
+        look = {"marker": MARKERS[objective], "ms": 4, "color": color, "linestyle": linestyle}
+        axis.plot(places, mine["mean"], label=LABELS[objective], **look)
+        if mine["ci95"].any():
+            axis.errorbar(places, mine["mean"], whiskers(mine), fmt="none", ecolor=color, elinewidth=1, capsize=2)
+        for place, values in zip(places, mine["values"], strict=True):
+            if len(values) > 1:
+                axis.plot([place] * len(values), values, "o", **DOTS | {"mec": color, "ms": 2.4, "zorder": 1.9})
     if log:
         _ticks(axis, sorted(rows[x].unique()), 2)
     axis.set(xlabel=xlabel, ylabel=MEASURES[rows["metric"].iloc[0]])
@@ -200,11 +207,12 @@ def curves(axis: Axes, rows: pd.DataFrame, x: str, xlabel: str, log: bool = True
 
 
 def _ends(axis: Axes, ends: pd.DataFrame, measure: str) -> None:
-    for objective, mine in ends.groupby("objective", sort=False):
-        axis.plot(mine["batch_size"], mine[measure], color=COLORS[objective])
+    for objective in (name for name in COLORS if name in set(ends["objective"])):
+        mine, color = ends[ends["objective"] == objective], COLORS[objective]
+        axis.plot(mine["batch_size"], mine[measure], color=color)
         for end in mine.to_dict("records"):
-            at, face = (end["batch_size"], end[measure]), COLORS[objective] if end["reached"] else "white"
-            axis.plot(*at, "o", ms=5, color=COLORS[objective], mfc=face)
+            at, face = (end["batch_size"], end[measure]), color if end["reached"] else "white"
+            axis.plot(*at, MARKERS[objective], ms=5, color=color, mfc=face)
             above = end[measure] >= ends.loc[ends["batch_size"] == end["batch_size"], measure].mean()
             offset = {"xytext": (0, 5 if above else -12), "textcoords": "offset points"}
             axis.annotate(_thousands(end["pairs"]), at, **offset, fontsize=7, ha="center")
@@ -212,6 +220,21 @@ def _ends(axis: Axes, ends: pd.DataFrame, measure: str) -> None:
     axis.set(xlabel="pairs per batch", ylabel=MEASURES[measure])
     axis.margins(x=0.15)
     _from_zero(axis, room=0.15)
+
+
+def _line(objective: str) -> Line2D:
+    """An objective's entry in a legend: its line and its marker, and no whisker."""
+    return Line2D([], [], color=COLORS[objective], marker=MARKERS[objective], ms=4)
+
+
+def _legend(figure: Figure | SubFigure, entries: Mapping[str, Line2D], rows: pd.DataFrame) -> None:
+    look = {"loc": "outside lower center", "title": made_of(rows), "title_fontsize": SMALL}
+    figure.legend(entries.values(), entries, ncols=4 if figure.bbox.width > COLUMN * figure.dpi else 2, **look)
+
+
+def _figure(measures: Sequence[str]) -> Figure:
+    """One measure fills a column, several a page."""
+    return plt.figure(figsize=(PAGE if len(measures) > 1 else COLUMN, 2.7))
 
 
 def _panels(figure: Figure | SubFigure, measures: Sequence[str]) -> Sequence[Axes]:

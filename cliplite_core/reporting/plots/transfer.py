@@ -12,11 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cliplite_core.evaluation.linear_probe import SHARES
-from cliplite_core.reporting.figures import COLORS, GREY, LABELS, PAGE
-from cliplite_core.reporting.plots.common import bars, legend_below, picture
+from cliplite_core.reporting.figures import COLORS, GREY, LABELS, MARKERS, PAGE
+from cliplite_core.reporting.plots.common import SMALL, bars, legend_below, made_of, picture, whiskers
 
 NETWORKS = LABELS | {"random": "random init", "imagenet": "ImageNet labels (MobileNetV2)"}
 NETWORK_COLORS = COLORS | {"random": GREY, "imagenet": "#CC79A7"}
+NETWORK_MARKERS = MARKERS | {"random": "X", "imagenet": "P"}
 # What the lines and columns of the two tables are called.
 VOC_NAMES = NETWORKS | {"objective": "features", "mAP": "mAP (%)"}
 VOC_NAMES |= {f"mAP gain, {NETWORKS[name]}": f"over {NETWORKS[name]} (points)" for name in ("random", "infonce")}
@@ -41,7 +42,7 @@ def images_with_classes(paths: Sequence[Path], labels: np.ndarray, classes: Sequ
         named = [(name, label) for name, label in zip(classes, labels[row], strict=True) if label >= 0]
         picture(axis, paths[row])
         text = "\n".join(name if label == 1 else f"({name})" for name, label in named)
-        axis.set_title(text, fontsize=7.5, va="top", y=-0.08)
+        axis.set_title(text, fontsize=SMALL, va="top", y=-0.05, pad=0)
     return figure
 
 
@@ -64,14 +65,16 @@ def precision_by_class(rows: pd.DataFrame) -> Figure:
     for objective, point in mean.iterrows():
         color, place = NETWORK_COLORS[objective], HEIGHTS.get(objective, 0)
         look = {"color": color, "mec": "white", "zorder": 4 if objective == "jsd" else 3, "clip_on": False}
-        axis.plot(per_class[objective], lines + place, "o", ms=4.5, mew=0.4, label=NETWORKS[objective], **look)
+        marker = NETWORK_MARKERS[objective]
+        axis.plot(per_class[objective], lines + place, marker, ms=4.5, mew=0.4, label=NETWORKS[objective], **look)
         half = None if pd.isna(point["ci95"]) else point["ci95"]
         axis.errorbar(point["mean"], above + 1.4 * place, xerr=half, fmt="D", ms=5.5, mew=0.5, elinewidth=1, **look)
     axis.plot([], [], "D", color="white", mec="black", ms=5, label="mean over the classes (mAP)")
     axis.axhline(len(lines) - 0.2, color="black", linewidth=0.6)
-    axis.set_yticks([*lines, above], [*per_class.index, f"mean of {len(lines)}"], fontsize=7.5)
+    axis.set_yticks([*lines, above], [*per_class.index, f"mean of {len(lines)}"], fontsize=SMALL)
     axis.set(xlabel="average precision on test (%)", xlim=(0, 102), ylim=(-0.7, len(lines) + 1.3))
-    axis.legend(fontsize=7.5, loc="upper left", bbox_to_anchor=(1, 1))
+    said = made_of(rows[rows["metric"] == "mAP"], dots=False).replace(", ", ",\n").replace("; ", "\n")
+    axis.legend(fontsize=SMALL, loc="upper left", bbox_to_anchor=(1, 1), title=said, title_fontsize=SMALL)
     return figure
 
 
@@ -89,19 +92,22 @@ def labels_and_finetuning(
     accuracy_over_labels(axes[0], rows[rows["protocol"] == "linear probe"], images)
     for objective, of_seeds in losses.items():
         for loss in of_seeds:
-            axes[1].plot(range(1, len(loss) + 1), loss, "o-", color=NETWORK_COLORS[objective], alpha=0.8, ms=3)
-    axes[1].set(xlabel="epoch of finetuning", ylabel="training loss (nats)", title="finetuning")
+            look = {"color": NETWORK_COLORS[objective], "marker": NETWORK_MARKERS[objective], "ms": 3, "alpha": 0.8}
+            axes[1].plot(range(1, len(loss) + 1), loss, **look)
+    axes[1].set(xlabel="epoch", ylabel="training loss (nats)", title="finetuning, each seed")
     axes[1].xaxis.get_major_locator().set_params(integer=True)
     axes[1].set_ylim(0, 1.05 * max(max(loss) for of_seeds in losses.values() for loss in of_seeds))
     both = rows[rows["objective"].isin(losses) & (rows["labels"] == list(images)[-1])]
     bars(axes[2], both.replace({"protocol": {"linear probe": "frozen"}}), "protocol", NETWORK_COLORS, NETWORKS)
     axes[2].set(title="all labels", ylabel="top-1 on test (%)")
-    legend_below(figure, axes[0], 3)
+    legend_below(figure, axes[0], 3, said=made_of(rows[rows["objective"].isin(COLORS)]))
     return figure
 
 
 def accuracy_over_labels(axis: Axes, rows: pd.DataFrame, images: Mapping[str, int]) -> None:
     """Draw a line per network over the share of the labels, the points a little apart so that none hides another.
+
+    A supervised network that stands far above is written at the upper edge, so that it does not flatten the others.
 
     Args:
         axis: to draw on.
@@ -110,12 +116,22 @@ def accuracy_over_labels(axis: Axes, rows: pd.DataFrame, images: Mapping[str, in
     """
     shares = np.array([float(share.rstrip(" %")) for share in images])
     axis.axhline(rows["chance"].iloc[0], color="black", linestyle=":", linewidth=1, label="chance")
+    top = 1.1 * rows.loc[rows["objective"] != "imagenet", "values"].map(max).max()
     for step, objective in enumerate(rows["objective"].unique()):
         mine = rows[rows["objective"] == objective].set_index("labels").loc[list(images)]
         at, color = shares * 1.1 ** (step - 1.5), NETWORK_COLORS[objective]
-        axis.plot(at, mine["mean"], "o-", ms=4, color=color, label=NETWORKS[objective])
-        axis.errorbar(at, mine["mean"], mine["ci95"], fmt="none", ecolor=color, elinewidth=1, capsize=2)
+        look = {"color": color, "marker": NETWORK_MARKERS[objective], "ms": 4, "label": NETWORKS[objective]}
+        if mine["mean"].max() > 2 * top:
+            for place, mean in zip(shares, mine["mean"], strict=True):
+                where = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "top", "fontsize": SMALL}
+                axis.annotate(f"↑ {mean:.0f} %", (place, 0.99), color=color, **where)
+            axis.plot([], [], linestyle="none", **look)
+            top *= 1.15  # room for what is written there
+            continue
+        axis.plot(at, mine["mean"], **look)
+        axis.errorbar(at, mine["mean"], whiskers(mine), fmt="none", ecolor=color, elinewidth=1, capsize=2)
     axis.set(xscale="log", xlabel="share of the labels (images)", ylabel="top-1 on test (%)", title="frozen, linear")
     axis.set_xticks(shares, [f"{share}\n({count:,})" for share, count in images.items()])
+    axis.margins(x=0.12)
     axis.minorticks_off()
-    axis.set_ylim(0, auto=True)
+    axis.set_ylim(0, max(top, axis.dataLim.y1 + 0.03 * top))

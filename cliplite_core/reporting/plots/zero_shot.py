@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cliplite_core.reporting.figures import COLORS, LABELS, PAGE
+from cliplite_core.reporting.figures import COLORS, LABELS, MARKERS, PAGE
 from cliplite_core.reporting.plots.common import grouped_bars, legend_below
 
-MOST = 30  # classes that have room; of more, some from each part of the ranking
+MOST = 24  # classes that have room; of more, some from each part of the ranking
 # Which rows are about pairs, as a query of `Experiment.frame`, and what their metrics and images are called.
 PAIR_ROWS = "images.str.contains('compositions|novel over seen') and not metric.str.startswith('top5')"
 PAIR_NAMES = {
@@ -52,8 +52,28 @@ def classes_named(found: Mapping[str, Sequence[Mapping]], classes: Sequence[str]
     right.grid(visible=False)
     right.tick_params(axis="y", length=0)
     figure.colorbar(image, label="share of the true class (%)", shrink=0.8)
-    legend_below(figure, left)
+    seeds = len(found[shown])
+    legend_below(figure, left, said=f"left: mean of {seeds} seeds; right: all images of {seeds} seeds" * (seeds > 1))
     return figure
+
+
+def favourites(confusion: np.ndarray, classes: Sequence[str], most: int = 2) -> str:
+    """Say how much of all answers, and of the accuracy, the most frequent names make up.
+
+    Args:
+        confusion: counts of `classification_metrics`, shape (C, C), row = right class, column = answer.
+        classes: C names.
+        most: how many names.
+
+    Example:
+        >>> favourites(np.array([[4, 0, 0], [3, 1, 0], [4, 0, 0]]), ["dog", "cat", "ship"], most=1)
+        "'dog': 92 % of the answers, 33.3 of the 41.7 points of top-1"
+    """
+    answers, points = (100 * counts / confusion.sum() for counts in (confusion.sum(axis=0), confusion.diagonal()))
+    often = np.argsort(-answers, kind="stable")[:most]
+    names, all_points = " and ".join(repr(str(classes[name])) for name in often), points.sum()
+    said, right = answers[often].sum(), points[often].sum()
+    return f"{names}: {said:.0f} % of the answers, {right:.1f} of the {all_points:.1f} points of top-1"
 
 
 def dots(axis: Axes, values: Mapping[str, np.ndarray]) -> None:
@@ -65,7 +85,8 @@ def dots(axis: Axes, values: Mapping[str, np.ndarray]) -> None:
     """
     for step, (objective, numbers) in enumerate(values.items()):
         heights = np.arange(len(numbers)) + 0.3 * (1 - step)
-        axis.plot(numbers, heights, "o", ms=3, color=COLORS[objective], label=LABELS[objective], clip_on=False)
+        look = {"ms": 3, "color": COLORS[objective], "label": LABELS[objective], "clip_on": False}
+        axis.plot(numbers, heights, MARKERS[objective], **look)
 
 
 def seen_and_novel(rows: pd.DataFrame) -> Figure:
