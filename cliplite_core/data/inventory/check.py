@@ -16,6 +16,7 @@ from cliplite_core.data.inventory.needs import Contents, Need, needs
 from cliplite_core.data.inventory.references import Finding, follow
 from cliplite_core.data.inventory.status import reason
 from cliplite_core.data.inventory.workers import WORKERS, parallel_map
+from cliplite_core.data.left_out import left_out
 from cliplite_core.data.presence import existing, lost_images, shown
 from cliplite_core.storage.notes import note
 from cliplite_core.storage.tar_files import TarMember
