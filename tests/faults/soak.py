@@ -1,6 +1,6 @@
 """Kill trainings and whole `results` at random moments, and run one long enough for a leak to show: `make soak`.
 
-Not part of `make test`: it takes about an hour of two cores. The moments follow from a seed, so that a failure comes back.
+Not part of `make test`: it takes about an hour of two cores. The moments follow from a seed.
 
     python tests/faults/soak.py trainings results leaks --seed 0 --kills 20
 """
@@ -77,7 +77,7 @@ def main() -> int:
 
 def trainings(environment: dict[str, str], draw: random.Random, options: argparse.Namespace) -> None:
     """Kill one training again and again; the model must be, to the bit, that of an unbroken run."""
-    whole = _unbroken(environment)
+    whole = Unbroken(environment)
     killed, begun, kills = 0, 0, []
     while killed < options.kills:
         begun += 1
@@ -136,7 +136,7 @@ def leaks(environment: dict[str, str], draw: random.Random, options: argparse.Na
     assert half[-1][2] <= half[0][2] + 1, "files are left open"
 
 
-class _unbroken:  # noqa: N801
+class Unbroken:
     """One run without a kill: its model, and how long it takes."""
 
     def __init__(self, environment: dict[str, str]) -> None:

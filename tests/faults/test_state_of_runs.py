@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -221,3 +222,34 @@ def test_what_was_written_is_on_the_disk_before_its_name_is(tmp_path, monkeypatc
         for name in ("config.json", "model.safetensors"):
             (temporary / name).write_text("x")
     assert sorted(done[:2]) == ["config.json", "model.safetensors"] and done[2:] == ["rename", tmp_path.name]
+
+
+def test_a_disk_that_fills_up_while_scenes_are_composed_is_named_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    from tiny import TINY
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("PIL.Image.Image.save", full)
+    assert main(["data", "ready", "smoke", *(f"{name}={value}" for name, value in TINY.items())]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said.count("\n") == 1 and f"{tmp_path / 'data' / 'tiny'} cannot be written" in said and "CLIPLITE_DATA" in said
+    )
+    assert not (tmp_path / "data" / "tiny").exists() and not (tmp_path / "data" / "tiny.tmp").exists()
+
+
+@pytest.mark.parametrize("left", ["", "{", "null", "[1]"])
+def test_scenes_whose_recipe_is_broken_are_named(tmp_path, capsys, left):
+    from tiny import TINY
+
+    write_text(tmp_path / "data" / "tiny" / "spec.json", left)
+    assert main(["data", "ready", "smoke", *(f"{name}={value}" for name, value in TINY.items())]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "tiny/spec.json is broken" in said and "composed again" in said
+
+
+def test_status_lists_what_the_hub_will_be_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("cliplite_core.storage.hub.try_to_load_from_cache", lambda *_: None)
+    assert main(["data", "status", "coco"]) == 1
+    assert "tokenizer = 'bert-base-uncased' is not here" in capsys.readouterr().out
