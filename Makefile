@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations pretrained publish test cluster demo book lab lint notebooks clean
+.PHONY: results ablations pretrained publish test faults soak cluster audit licences demo book lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -39,6 +39,23 @@ test: .venv/.installed lint
 	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
 	$(BIN)/python tests/smoke_copies.py .nbval
 	TQDM_DISABLE=1 $(BIN)/pytest .nbval --nbval-lax --nbval-current-env -n 2 --dist loadfile
+
+# Every hostile case, by kind; a part of `make test`.
+faults: .venv/.installed
+	TQDM_DISABLE=1 $(BIN)/pytest tests/faults -n 2 --dist loadfile
+
+# Kills at random moments, of trainings and of whole results, and a long run whose memory is watched: about an hour.
+soak: .venv/.installed
+	$(BIN)/python tests/faults/soak.py
+
+# What is publicly known against the pinned packages; pip-audit has an environment of its own, and asks PyPI.
+audit: .venv/.installed
+	test -x .venv/audit/bin/pip-audit || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit; }
+	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+# THIRD_PARTY.md: the licences of all that is installed.
+licences: .venv/.installed
+	$(BIN)/python .ci/licences.py
 
 # What takes minutes or a cluster: four processes, and `smoke` through Slurm (Debian's slurm-wlm, as root; else skipped).
 cluster: .venv/.installed

@@ -119,9 +119,18 @@ def _status(options: argparse.Namespace, config: Config | None) -> int:
     print(f"{f'profile {config.profile}' if config else 'all known sets'} below {data_root()}\n\n{table(parts)}\n")
     if text := advice(parts):
         print(f"{text}\n")
+    for field, name in _asked_of_the_hub(config) if config else ():
+        print(f"{field} = {name!r} is not here: the hub is asked for it once training begins\n")
     states = Counter(part.state for part in parts)
     print(f"{len(parts)} parts: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
     return 0 if config is None or states.keys() <= {FOUND, LEFT_OUT} else 1
+
+
+def _asked_of_the_hub(config: Config) -> list[tuple[str, str]]:
+    from cliplite_core.storage.hub import is_here
+
+    named = [("tokenizer", config.data.tokenizer), ("text_weights", config.model.text_weights)]
+    return [(field, name) for field, name in named if name and not is_here(name)]
 
 
 def _check(options: argparse.Namespace, config: Config) -> int:

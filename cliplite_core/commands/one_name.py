@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from cliplite_core.config import ConfigError
@@ -32,4 +33,5 @@ def claim(profile: str) -> None:
             f"{mine}: results of this name are those of {owner}; expected a name of its own: rename one of the files"
         )
     if owner != mine or not note.exists():
-        write_text(note, f"{mine}\n")
+        with suppress(OSError):  # a read-only disk, or another process that notes the same
+            write_text(note, f"{mine}\n")

@@ -81,7 +81,11 @@ def _work(command: Sequence[str]) -> int:
     try:
         status = process.wait()
     except KeyboardInterrupt:  # which Snakemake got as well, and ends its steps
-        status = process.wait(timeout=PATIENCE)
+        try:
+            process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
     if status < 0:
         shutil.rmtree(STATE / "locks", ignore_errors=True)
     running.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.constants import is_offline_mode
 from huggingface_hub.errors import HfHubHTTPError
 
@@ -44,6 +44,21 @@ def read_pretrained(read: Callable[..., Read], name: str, field: str, **options:
     except (OSError, ValueError):
         _expect_answer(name, field)
     return read(source, **options)
+
+
+def is_here(name: str) -> bool:
+    """Whether something of transformers can be read without a network: a folder, a package's, or in the cache.
+
+    Args:
+        name: as for `read_pretrained`.
+    """
+    try:
+        if Path(weights_source(name)).exists():
+            return True
+        cached = (try_to_load_from_cache(name, file) for file in ("tokenizer_config.json", "config.json"))
+        return any(isinstance(path, str) for path in cached)
+    except (OSError, ValueError):  # no such package, or no name of the hub
+        return False
 
 
 def _expect_answer(name: str, field: str) -> None:

@@ -1,0 +1,194 @@
+"""Kill trainings and whole `results` at random moments, and run one long enough for a leak to show: `make soak`.
+
+Not part of `make test`: it takes about an hour of two cores. The moments follow from a seed.
+
+    python tests/faults/soak.py trainings results leaks --seed 0 --kills 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from tiny import TINY  # noqa: E402
+
+WORDS = ["train", "smoke", *(f"{name}={value}" for name, value in {**TINY, "steps": 60, "checkpoint_every": 2}.items())]
+STEPS = 5000
+# Kills itself at the N-th rename: between the two halves of a checkpoint, of a model, of a log.
+AT_A_RENAME = """
+import os, signal, sys
+from cliplite_core.__main__ import main
+count, rename = int(sys.argv[1]), os.replace
+def replace(old, new):
+    global count
+    count -= 1
+    if count == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(old, new)
+os.replace = replace
+sys.exit(main(sys.argv[2:]))
+"""
+LEAKS = """
+import json, sys
+import psutil
+from cliplite_core.__main__ import main
+from cliplite_core.trainer import Trainer
+process, notify, seen = psutil.Process(), Trainer._notify, []
+def watched(trainer):
+    notify(trainer)
+    if trainer.step % 250 == 0:
+        seen.append((trainer.step, process.memory_info().rss / 2**20, process.num_fds()))
+Trainer._notify = watched
+status = main(sys.argv[1:])
+print(json.dumps(seen))
+sys.exit(status)
+"""
+
+
+def main() -> int:
+    """Run the parts that were asked for; 0 = all of them held."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["trainings", "results", "leaks"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=20, help="of trainings; a quarter as many of whole results")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of the long run (default: %(default)s)")
+    options = parser.parse_args()
+    draw = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        for part in options.parts:
+            environment = _environment(Path(folder) / part)
+            {"trainings": trainings, "results": results, "leaks": leaks}[part](environment, draw, options)
+    return 0
+
+
+def trainings(environment: dict[str, str], draw: random.Random, options: argparse.Namespace) -> None:
+    """Kill one training again and again; the model must be, to the bit, that of an unbroken run."""
+    whole = Unbroken(environment)
+    killed, begun, kills = 0, 0, []
+    while killed < options.kills:
+        begun += 1
+        runs = environment | {"CLIPLITE_RUNS": f"{environment['CLIPLITE_RUNS']}-{begun}"}
+        while killed < options.kills:
+            if killed % 2:  # at a rename: a checkpoint is three of them, a model five files and one
+                status = _python(["-c", AT_A_RENAME, str(draw.randint(1, 40)), *WORDS], runs)
+            else:
+                status = _killed_after(["-m", "cliplite_core", *WORDS], runs, whole.seconds * draw.random())
+            if status == 0:
+                break
+            assert status == -signal.SIGKILL, f"a killed training came back with {status}"
+            kills.append(_step(Path(runs["CLIPLITE_RUNS"])))
+            killed += 1
+        assert _python(["-m", "cliplite_core", *WORDS], runs) == 0
+        assert _model(Path(runs["CLIPLITE_RUNS"])) == whole.model, f"other weights after kills at {kills}"
+    print(
+        f"trainings: {killed} kills in {begun} runs, at steps {kills}: every model to the bit that of an unbroken run"
+    )
+
+
+def results(environment: dict[str, str], draw: random.Random, options: argparse.Namespace) -> None:
+    """Kill whole `results smoke`, either its starter or its Snakemake; at the end all is made, and nothing is left."""
+    words, kills = ["-m", "cliplite_core", "results", "smoke", "cores=2"], max(1, options.kills // 4)
+    state = ROOT / ".snakemake"
+    for number in range(kills):
+        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, start_new_session=True)
+        time.sleep(20 + 220 * draw.random())
+        target = process.pid
+        if number % 2 and (state / "results.pid").exists():
+            target = int((state / "results.pid").read_text())
+        if psutil.pid_exists(target):
+            os.kill(target, signal.SIGKILL)
+        process.wait()
+        left = _left(environment, patience=60)
+        assert not left, f"still running after the kill: {left}"
+        print(f"results: kill {number + 1} of {'Snakemake' if target != process.pid else 'its starter'}", flush=True)
+    assert _python(words, environment) == 0, "the killed results were not finished"
+    broken = [*Path(environment["CLIPLITE_RESULTS"]).rglob("*.tmp"), *Path(environment["CLIPLITE_RUNS"]).rglob("*.tmp")]
+    assert not broken, f"left behind: {broken}"
+    print(f"results: {kills} kills, then finished; no process, no lock and no half file left")
+
+
+def leaks(environment: dict[str, str], draw: random.Random, options: argparse.Namespace) -> None:
+    """Train for thousands of steps; memory and open files must not grow over the second half."""
+    words = [word for word in WORDS if not word.startswith(("steps=", "checkpoint_every=", "log_every="))]
+    words += [f"steps={options.steps}", "checkpoint_every=50", "log_every=50"]
+    done = subprocess.run([sys.executable, "-c", LEAKS, *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    seen = json.loads(done.stdout.splitlines()[-1])
+    half = [row for row in seen if row[0] >= options.steps // 2]
+    grown = half[-1][1] - half[0][1]
+    print(f"leaks: {options.steps} steps: {half[0][1]:.0f} MiB and {half[0][2]} files at half, "
+          f"{half[-1][1]:.0f} MiB and {half[-1][2]} files at the end")  # fmt: skip
+    assert grown < 32, f"memory grew by {grown:.0f} MiB over the second half"
+    assert half[-1][2] <= half[0][2] + 1, "files are left open"
+
+
+class Unbroken:
+    """One run without a kill: its model, and how long it takes."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        started = time.monotonic()
+        assert _python(["-m", "cliplite_core", *WORDS], environment) == 0
+        self.seconds = time.monotonic() - started
+        self.model = _model(Path(environment["CLIPLITE_RUNS"]))
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    places = {f"CLIPLITE_{name.upper()}": str(folder / name) for name in ("data", "runs", "results")}
+    quiet = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
+    return os.environ | quiet | places
+
+
+def _python(words: Sequence[str], environment: dict[str, str]) -> int:
+    return subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL).returncode
+
+
+def _killed_after(words: Sequence[str], environment: dict[str, str], seconds: float) -> int:
+    process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        return process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def _model(runs: Path) -> bytes:
+    return next(runs.rglob("model.safetensors")).read_bytes()
+
+
+def _step(runs: Path) -> int:
+    lines = [line for path in runs.rglob("log.jsonl") for line in path.read_text().splitlines() if line.startswith("{")]
+    return max((json.loads(line)["step"] for line in lines if line.endswith("}")), default=0)
+
+
+def _left(environment: dict[str, str], patience: float) -> list[str]:
+    """Processes of a killed `results` that go on, once they have had the time to notice."""
+    mark, until = environment["CLIPLITE_RUNS"], time.monotonic() + patience
+    while True:
+        left = []
+        for process in psutil.process_iter(["pid", "cmdline"]):
+            try:
+                if process.pid != os.getpid() and process.environ().get("CLIPLITE_RUNS") == mark:
+                    left.append(" ".join(process.info["cmdline"] or [])[:120])
+            except psutil.Error:
+                continue
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

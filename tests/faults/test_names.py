@@ -1,0 +1,64 @@
+"""Names are data: no name of a profile, a folder or a picture is run, broken by a blank, or leads out of its folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from fault import Fault, Own
+
+from cliplite_core.__main__ import main
+from cliplite_core.commands.results import graph_command
+from cliplite_core.storage.places import results_directory, runs_root
+
+NAMES = [
+    "mit Leerzeichen", "it's", "a;b", "$(touch sprung)", "`touch sprung`", "a&b", "a|b", "grün 夜 🐕", "{split}", "%s",
+    "-n", "a=b", '"quoted"', "$HOME", "*", "~",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES[::2])
+def test_a_profile_of_any_name_trains_and_its_run_lies_where_all_others_do(own_data, tmp_path, name, capsys):
+    own, _ = own_data
+    path = own.root / f"{name}.toml"
+    own.profile.rename(path)
+    assert main(["train", str(path)]) == 0
+    assert capsys.readouterr().err == ""
+    assert [folder.name for folder in (runs_root() / name).iterdir()], "no run of that name"
+    assert not list(tmp_path.rglob("sprung")) and not Path("sprung").exists()
+
+
+@pytest.mark.parametrize("name", NAMES[1::2])
+def test_a_folder_and_a_picture_of_any_name_are_read(met, name):
+    def rename(own: Own) -> list[str]:
+        shutil.move(own.folder, own.folder.with_name(name))
+        moved = own.folder.with_name(name)
+        (moved / "images" / "001.png").rename(moved / "images" / f"{name}.png")
+        quoted = name.replace('"', '""')
+        table = moved / "captions.csv"
+        table.write_text(table.read_text().replace("001.png,", f'"{quoted}.png",'))
+        return [f'folder="{name}"' if '"' not in name else f"folder={name}"]
+
+    met(Fault(rename, "", ("train", "PROFILE"), 0))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_one_word_of_the_command_that_starts_snakemake(name):
+    assert f"profile={name}.toml" in graph_command(f"{name}.toml", 1, "quick")
+
+
+@pytest.mark.parametrize("words", [["summary"], ["photos"], ["publish"], ["status"], ["plan"]])
+@pytest.mark.parametrize("name", ["..", "../..", "/etc", "a/../../b", "."])
+def test_no_name_of_a_profile_leads_out_of_the_results(words, name, capsys, tmp_path):
+    outside = tmp_path / "notebooks"
+    outside.mkdir()
+    (outside / "00.ipynb").write_text("somebody's")
+    assert main([*words, name]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.startswith("error: ") and repr(name) in said
+    assert (outside / "00.ipynb").read_text() == "somebody's"
+
+
+def test_results_of_a_profile_file_lie_below_all_results():
+    assert results_directory("/somewhere/else/mine.toml").parent == results_directory("smoke").parent
