@@ -84,9 +84,14 @@ math_eqref_format = "equation ({number})"
 numfig = math_numfig = True  # one count of equations, in the order of the table of contents
 mathjax3_config = {"options": {"enableMenu": False}, "chtml": {"displayAlign": "center"}}
 
-# MathJax comes from an installed package and is served by the book itself; without it, formulas stay TeX.
-_mathjax = importlib.util.find_spec("mathjax")
-mathjax_path = "mathjax/tex-chtml.js" if _mathjax else ""
+# MathJax comes from the package django-static-mathjax and is served by the book itself.
+_found = importlib.util.find_spec("mathjax")
+MATHJAX = Path(*(_found.submodule_search_locations if _found else ())) / "static" / "mathjax" / "es5"
+if not (MATHJAX / "tex-chtml.js").exists():
+    raise ModuleNotFoundError(
+        "the book: found no MathJax to serve, expected django-static-mathjax; pip install -e '.[book]'"
+    )
+mathjax_path = "mathjax/tex-chtml.js"
 
 
 def escape_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -105,13 +110,10 @@ def escape_docstring(app: Sphinx, what: str, name: str, obj: object, options: ob
 
 def serve_mathjax(app: Sphinx, exception: Exception | None) -> None:
     """Copy the one script of MathJax and its fonts into the built book."""
-    if exception or not _mathjax or app.builder.name != "html":
-        return
-    origin = Path(next(iter(_mathjax.submodule_search_locations))) / "static" / "mathjax" / "es5"
-    target = Path(app.outdir) / "_static" / "mathjax"
-    fonts = Path("output", "chtml", "fonts", "woff-v2")
-    shutil.copytree(origin / fonts, target / fonts, dirs_exist_ok=True)
-    shutil.copy(origin / "tex-chtml.js", target)
+    if exception is None and app.builder.name == "html":
+        target, fonts = Path(app.outdir) / "_static" / "mathjax", Path("output", "chtml", "fonts", "woff-v2")
+        shutil.copytree(MATHJAX / fonts, target / fonts, dirs_exist_ok=True)
+        shutil.copy(MATHJAX / "tex-chtml.js", target)
 
 
 def setup(app: Sphinx) -> None:

@@ -37,7 +37,7 @@ def test_environment_yml_is_in_step_with_pyproject():
 def test_constraints_pin_every_dependency_and_name_no_host_or_path():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {split(line)[0].replace("_", "-") for line in lines}
-    extras = [PROJECT["optional-dependencies"][name] for name in ("test", "demo", "browser", "onnx", "faiss")]
+    extras = [PROJECT["optional-dependencies"][name] for name in ("test", "demo", "browser", "onnx", "faiss", "book")]
     needed = {split(entry)[0] for entry in sum(extras, PROJECT["dependencies"])}
     assert needed <= pinned
     assert all(re.fullmatch(r"[\w.-]+==[\w.+!]+", line) for line in lines)

@@ -31,5 +31,7 @@ def test_a_finished_run_leaves_its_notebook_and_its_summary_and_two_runs_leave_t
     cells = nbformat.read(written, as_version=4).cells
     assert cells[-1].outputs[0]["text"] == "smoke 3\n" and cells[-1].execution_count
     assert "papermill" not in nbformat.read(written, as_version=4).metadata
+    folded = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+    assert [cell.source.splitlines()[0] for cell in folded] == ["# Parameters"]  # the reader sees the cell above it
     assert json.loads((notebook / "done" / "98.json").read_text())["notebook"] == "98_short"
     assert "98_short" in capsys.readouterr().out
