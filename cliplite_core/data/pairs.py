@@ -14,10 +14,10 @@ from transformers import PreTrainedTokenizerFast
 
 from cliplite_core.config import DataConfig
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.images import read_image
+from cliplite_core.data.images import read_image, upright_size
 from cliplite_core.data.shards import shard_order
 from cliplite_core.data.tokenizer import tokenize
-from cliplite_core.data.transforms import swap_sides, train_transform
+from cliplite_core.data.transforms import TrainTransform, swap_sides
 from cliplite_core.storage.tar_files import TarMember
 
 
@@ -25,7 +25,9 @@ class CaptionPairs(Dataset):
     """Augmented images, each with one of its captions drawn at random (paper, section 4.1).
 
     Items are asked for by (epoch, index): the crop, the flip and the caption of an item depend on nothing but
-    (seed, epoch, index), so neither the number of workers nor a resume changes the data.
+    (seed, epoch, index), so neither the number of workers nor a resume changes the data. A crop is drawn before its
+    photo is decoded: a JPEG whose crop is at least twice as large as needed is shrunk while decoded (see `read_image`),
+    unless photos are kept, which are kept whole.
 
     Args:
         images: the captioned images of one split.
@@ -35,7 +37,7 @@ class CaptionPairs(Dataset):
 
     def __init__(self, images: Sequence[CaptionedImage], config: DataConfig, seed: int) -> None:
         self.images, self.seed, self.flip = images, seed, config.flip
-        self.transform = train_transform(config.image_size, config.crop_scale, config.color_jitter)
+        self.transform = TrainTransform(config.image_size, config.crop_scale, config.color_jitter)
         self.cache: dict[Path | TarMember, Tensor] | None = {} if config.cache_images else None
 
     def __len__(self) -> int:
@@ -46,19 +48,24 @@ class CaptionPairs(Dataset):
         item = self.images[index]
         rng = np.random.default_rng([self.seed, epoch, index])
         caption = item.captions[rng.integers(len(item.captions))]
-        image = self._read(item.path)
-        if self.flip and rng.random() < 0.5:
-            image, caption = image.flip(-1), swap_sides(caption)
+        mirrored = self.flip and rng.random() < 0.5
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the CPU's global generator: borrow it
             torch.default_generator.manual_seed(int(rng.integers(2**31)))  # torch.manual_seed takes half an item's time
-            return self.transform(image), caption
+            cut = self._cut(item.path, mirrored)
+            return self.transform.finish(cut), swap_sides(caption) if mirrored else caption
 
-    def _read(self, path: Path | TarMember) -> Tensor:
-        if self.cache is None:
-            return read_image(path)
-        if path not in self.cache:
+    def _cut(self, path: Path | TarMember, mirrored: bool) -> Tensor:
+        """Draw a crop of the picture, or of its mirror image, and cut it out: uint8 (3, h, w)."""
+        if self.cache is not None and path not in self.cache:
             self.cache[path] = read_image(path)
-        return self.cache[path]
+        whole = None if self.cache is None else self.cache[path]
+        height, width = upright_size(path) if whole is None else whole.shape[1:]
+        crop = self.transform.draw(height, width)
+        if mirrored:  # the same rectangle from the other side, so that only what is cut out need be mirrored
+            crop = crop._replace(left=width - crop.left - crop.width)
+        image = read_image(path, crop.shrink(self.transform.size)) if whole is None else whole
+        cut = crop.of(image, (height, width))
+        return cut.flip(-1) if mirrored else cut
 
 
 class PairBatches(Sampler[list[tuple[int, int]]]):

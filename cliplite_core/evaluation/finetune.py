@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 from cliplite_core.config import Config
 from cliplite_core.data.labelled.labels import LabelledImages
 from cliplite_core.data.labelled.read import Labelled
-from cliplite_core.data.transforms import eval_transform, train_transform
+from cliplite_core.data.transforms import TrainTransform, eval_transform
 from cliplite_core.evaluation.classifier import batches, classification_metrics, fit, new_layer, predict
 from cliplite_core.evaluation.features import device_of
 
@@ -75,7 +75,7 @@ def finetuning_views(splits: Mapping[str, Labelled], config: Config) -> tuple[La
         Pairs (image (3, S, S), class index) of train, augmented anew at every look, and of test.
     """
     data = config.data
-    crop = train_transform(data.image_size, data.crop_scale, data.color_jitter)
+    crop = TrainTransform(data.image_size, data.crop_scale, data.color_jitter)
     augmented = v2.Compose([v2.RandomHorizontalFlip(), crop])
     views = {"train": augmented, "test": eval_transform(data.image_size)}
     train, test = (LabelledImages(*splits[name][:2], view) for name, view in views.items())

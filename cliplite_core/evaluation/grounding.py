@@ -27,7 +27,7 @@ from cliplite_core.evaluation.pointing import (
 from cliplite_core.storage.places import data_root
 
 DEV_IMAGES = 200  # at least this many choose the input size, where dev has them; all of dev choose the threshold
-MAP_SIDE = 128  # pixels of a heat map's longer side: its cells are few, so more pixels cost time and tell nothing
+MAP_SIDE = 128  # pixels of a map's longer side where dev chooses; test is judged in the pixels of its images
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class NamedObject:
 
     @property
     def map_size(self) -> tuple[int, int]:
-        """Height and width of the heat map that is judged: the image's, shrunk to `MAP_SIDE`."""
+        """Height and width of a small heat map: the image's, shrunk to `MAP_SIDE`."""
         shrunk = min(1.0, MAP_SIDE / max(self.image.height, self.image.width))
         return max(1, round(self.image.height * shrunk)), max(1, round(self.image.width * shrunk))
 
@@ -118,26 +118,24 @@ def ground(
         shown: rows of `test` whose heat is kept.
         photos: where the images are decoded and kept, to be shared by several models; None = for this one alone.
     """
-    photos, step = SquarePhotos(max(sizes)) if photos is None else photos, max(1, len(dev) // DEV_IMAGES)
-    of_sizes = {size: heat_of(model, dev[::step], size, photos) for size in sizes}
+    photos, step = SquarePhotos(sizes) if photos is None else photos, max(1, len(dev) // DEV_IMAGES)
+    of_sizes = {size: heat_of(model, dev[::step], size, photos, small=True) for size in sizes}
     size = choose_size(of_sizes, dev[::step])
-    others = iter(heat_of(model, [query for row, query in enumerate(dev) if row % step], size, photos))
+    others = iter(heat_of(model, [query for row, query in enumerate(dev) if row % step], size, photos, small=True))
     few = iter(of_sizes[size])
     heats = [next(others if row % step else few) for row in range(len(dev))]
     threshold = choose_threshold(heats, [query.boxes_on_map for query in dev])
-    heats, boxes = heat_of(model, test, size, photos), [query.boxes_on_map for query in test]
+    heats, boxes = heat_of(model, test, size, photos), [query.boxes for query in test]
     found = [box_from_heatmap(heat, threshold) for heat in heats]
     hits = {"pointing game": pointing_game(heats, boxes), "localisation": box_accuracy(found, boxes)}
-    sizes_shown = [(test[row].image.height, test[row].image.width) for row in shown]
-    whole = [upsample(heats[row][None], full)[0] for row, full in zip(shown, sizes_shown, strict=True)]
-    return Grounding(size, threshold, hits, whole)
+    return Grounding(size, threshold, hits, [heats[row] for row in shown])
 
 
 def choose_size(heats: Mapping[int, Sequence[Tensor]], queries: Sequence[NamedObject]) -> int:
     """Choose the input size whose heat points best, the first of equals; to be called on a dev set only.
 
     Args:
-        heats: size = the heat of each query.
+        heats: size = the small heat map of each query.
         queries: N questions.
     """
     boxes = [query.boxes_on_map for query in queries]
@@ -146,12 +144,17 @@ def choose_size(heats: Mapping[int, Sequence[Tensor]], queries: Sequence[NamedOb
 
 
 def heat_of(
-    model: nn.Module, queries: Sequence[NamedObject], size: int, photos: SquarePhotos | None = None
+    model: nn.Module,
+    queries: Sequence[NamedObject],
+    size: int,
+    photos: SquarePhotos | None = None,
+    small: bool = False,
 ) -> list[Tensor]:
-    """Return the heat of each question, (h, w) of its `map_size`, for images shown at `size` pixels."""
+    """Return the heat of each question for images shown at `size` pixels: (H, W) of its image, or of its `map_size`."""
     paths, texts = [query.image.path for query in queries], [query.text for query in queries]
+    full = [query.map_size if small else (query.image.height, query.image.width) for query in queries]
     cells = heat_cells(model, paths, texts, size, photos)
-    return [upsample(cell[None], query.map_size)[0] for cell, query in zip(cells, queries, strict=True)]
+    return [upsample(cell[None], to)[0] for cell, to in zip(cells, full, strict=True)]
 
 
 def baseline_hits(queries: Sequence[NamedObject]) -> dict[str, dict[str, Tensor]]:

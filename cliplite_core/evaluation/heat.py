@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import pil_to_tensor
 from tqdm.auto import tqdm
 
@@ -24,31 +25,30 @@ KEPT_BYTES = 512 * 2**20  # of decoded photos
 
 
 class SquarePhotos:
-    """Photos squeezed to squares, kept once decoded: for another size, another name, another model.
+    """Photos squeezed to squares of a few sizes, all made when one is first asked for and kept for the next model.
 
     Squeezed, not cropped: resizing the short side and cropping the centre would lose the ends.
 
     Args:
-        side: the largest input that a network will be shown, in pixels. Larger photos are shrunk to it, a JPEG while
-            it is decoded (`Image.draft`); smaller ones stay as they are.
+        sizes: sides in pixels at which networks will be shown them.
     """
 
-    def __init__(self, side: int) -> None:
-        self.side, self.most = side, KEPT_BYTES // (3 * side**2)
-        self.kept: dict[Path, Tensor] = {}
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.resize = {size: v2.Resize(size, antialias=True) for size in sizes}
+        self.most = KEPT_BYTES // sum(3 * size**2 for size in sizes)
+        self.kept: dict[Path, dict[int, Tensor]] = {}
 
-    def __call__(self, path: Path) -> Tensor:
-        """Return the photo as uint8 (3, s, s), s <= side."""
-        if path in self.kept:
-            return self.kept[path]
-        with Image.open(path) as image:
-            image.draft("RGB", (self.side, self.side))
-            image = image.convert("RGB")
-        side = min(self.side, max(image.size))
-        square = pil_to_tensor(image.resize((side, side)))
-        if len(self.kept) < self.most:  # who came first stays: photos come round in the same order
-            self.kept[path] = square
-        return square
+    def __call__(self, path: Path, size: int) -> Tensor:
+        """Return the photo as uint8 (3, size, size)."""
+        squares = self.kept.get(path)
+        if squares is None:
+            with Image.open(path) as image:
+                side = max(image.size)
+                square = pil_to_tensor(image.convert("RGB").resize((side, side)))
+            squares = {size: resize(square) for size, resize in self.resize.items()}
+            if len(self.kept) < self.most:  # who came first stays: photos come round in the same order
+                self.kept[path] = squares
+        return squares[size]
 
 
 def grad_cam(model: nn.Module, images: Tensor, texts: list[str]) -> Tensor:
@@ -102,12 +102,12 @@ def heat_cells(
         paths: N image files, in any order, some of them several times.
         texts: N captions, one per file.
         size: side in pixels at which the network sees an image. It is convolutional: the larger, the finer the map.
-        photos: where the files are decoded and kept; None = anew.
+        photos: where the files are decoded and kept, `size` among its sizes; None = anew.
 
     Returns:
         N float32 heat maps on the CPU, (h, w) cells that lie over the whole image, values in [0, 1].
     """
-    photos, preprocess = photos or SquarePhotos(size), eval_transform(size)
+    photos, preprocess = photos or SquarePhotos([size]), eval_transform(size)
     asked: dict[Path, list[int]] = {}  # rows of the texts about each photo
     for row, path in enumerate(paths):
         asked.setdefault(path, []).append(row)
@@ -119,7 +119,9 @@ def heat_cells(
         files = list(asked)[start : start + PHOTOS_PER_PASS]
         rows = [row for path in files for row in asked[path]]
         owner = [place for place, path in enumerate(files) for _ in asked[path]]
-        maps = _feature_map(model, torch.stack([preprocess(photos(path)) for path in files]))  # shape: (P, C, h, w)
+        maps = _feature_map(
+            model, torch.stack([preprocess(photos(path, size)) for path in files])
+        )  # shape: (P, C, h, w)
         heat = _cam(model, maps[owner], torch.stack([told[texts[row]] for row in rows]))  # shape: (rows, h, w)
         found.update(zip(rows, heat.cpu(), strict=True))
     return [found[row] for row in range(len(texts))]

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from cliplite_core.data import pairs as module
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.images import read_image
+from cliplite_core.data.images import read_image, upright_size
 from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
 from cliplite_core.data.transforms import swap_sides
 
@@ -92,6 +93,7 @@ def test_a_picture_stands_upright_as_its_exif_tag_says(tmp_path, orientation):
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     found = read_image(saved(tmp_path, stored, "a.png", exif=exif)).permute(1, 2, 0).numpy()
+    assert upright_size(tmp_path / "a.png") == found.shape[:2]
     pixels = np.asarray(stored)
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
@@ -183,6 +185,52 @@ def test_keeping_decoded_pictures_changes_nothing_but_the_reading(items, tiny):
     assert kept[2, 3][0].shape == (3, 16, 16)
     with pytest.raises(FileNotFoundError):
         fresh[2, 3]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_mirroring_what_is_cut_out_is_cutting_out_of_the_mirror_image(items, tiny, keep):
+    """Pictures that are no large JPEGs look as they always did: not a weight of a published training may move."""
+    dataset = pairs(items, tiny, flip=True, color_jitter=0.4, cache_images=keep)
+    for epoch, index in itertools.product(range(4), range(10)):
+        rng = np.random.default_rng([0, epoch, index])
+        rng.integers(3)
+        image = read_image(items[index].path)
+        image = image.flip(-1) if rng.random() < 0.5 else image
+        torch.manual_seed(int(rng.integers(2**31)))
+        expected = dataset.transform(image)
+        assert torch.equal(dataset[epoch, index][0], expected)
+
+
+def photo(folder: Path, width: int = 640, height: int = 480, **options: object) -> Path:
+    """Shapes with sharp edges under grain, as a camera would save them."""
+    rng = np.random.default_rng(0)
+    shapes = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((width, height), 0)
+    grain = np.asarray(shapes.filter(ImageFilter.GaussianBlur(1))) + rng.normal(0, 4, (height, width, 3))
+    return saved(folder, Image.fromarray(grain.clip(0, 255).astype(np.uint8)), "photo.jpg", quality=90, **options)
+
+
+@pytest.mark.parametrize("shrink", [1, 2, 4, 8])
+def test_a_jpeg_may_be_shrunk_while_decoded_and_another_format_is_read_whole(tmp_path, shrink):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # lies on its side
+    image = read_image(photo(tmp_path, 643, 480, exif=exif), shrink)
+    assert image.shape == (3, -(-643 // shrink), 480 // shrink)
+    path = saved(tmp_path, noise(20), "a.png")
+    assert torch.equal(read_image(path, shrink), read_image(path))
+
+
+@pytest.mark.parametrize(("side", "shrunk"), [(300, 1), (200, 2), (100, 4), (50, 8)])
+def test_a_photo_shrunk_while_decoded_differs_by_a_few_levels_of_255(tmp_path, tiny, side, shrunk, monkeypatch):
+    asked = []
+    item = CaptionedImage(photo(tmp_path), ("a caption",), 0)
+    monkeypatch.setattr(module, "read_image", lambda path, by=1: asked.append(by) or read_image(path, by))
+    fields = {"image_size": side, "crop_scale": 0.9, "color_jitter": 0.0, "flip": True}
+    kept, fresh = pairs([item], tiny, cache_images=True, **fields), pairs([item], tiny, cache_images=False, **fields)
+    levels = 255 * torch.tensor((0.229, 0.224, 0.225))[:, None, None]  # of a unit of what the network sees
+    apart = [((kept[epoch, 0][0] - fresh[epoch, 0][0]).abs() * levels).mean() for epoch in range(8)]
+    assert shrunk in asked[1:]
+    # A crop moves by half a shrunken pixel at most, and these edges are hard; another place would be 60 levels off.
+    assert max(apart) < 9 if shrunk > 1 else max(apart) == 0, apart
 
 
 # --- in which order -----------------------------------------------------------------------------------------------

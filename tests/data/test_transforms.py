@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import v2
 
-from cliplite_core.data.transforms import IMAGENET_MEAN, IMAGENET_STD, eval_transform, swap_sides, train_transform
+from cliplite_core.data.transforms import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Crop,
+    TrainTransform,
+    eval_transform,
+    swap_sides,
+)
 
 
 def picture(height: int = 20, width: int = 30) -> torch.Tensor:
@@ -39,7 +47,7 @@ def test_evaluation_takes_pil_pictures_and_tensors_alike():
 
 
 def test_training_crops_follow_the_generator_and_differ():
-    transform = train_transform(16, crop_scale=0.2, color_jitter=0.4)
+    transform = TrainTransform(16, crop_scale=0.2, color_jitter=0.4)
     torch.manual_seed(0)
     first, second = transform(picture()), transform(picture())
     torch.manual_seed(0)
@@ -48,10 +56,34 @@ def test_training_crops_follow_the_generator_and_differ():
     assert not torch.equal(first, second)
 
 
+@pytest.mark.parametrize("jitter", [0.0, 0.4])
+def test_training_sees_what_torchvisions_own_transforms_show_to_the_last_bit(jitter):
+    steps = [v2.RandomResizedCrop(16, scale=(0.2, 1.0), antialias=True)]
+    if jitter:
+        steps.append(v2.RandomApply([v2.ColorJitter(jitter, jitter, jitter, jitter / 4)], p=0.8))
+    oracle = v2.Compose([*steps, v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+    transform = TrainTransform(16, 0.2, jitter)
+    for seed in range(20):
+        torch.manual_seed(seed)
+        expected = oracle(picture(40, 61))
+        torch.manual_seed(seed)
+        assert torch.equal(transform(picture(40, 61)), expected)
+
+
+def test_an_image_may_be_shrunk_as_far_as_its_crop_stays_large_enough():
+    assert [Crop(3, 5, side, side + 40).shrink(100) for side in (99, 199, 200, 399, 400, 800, 9999)] == [
+        1, 1, 2, 2, 4, 8, 8,
+    ]  # fmt: skip
+    columns = torch.arange(50, dtype=torch.uint8).expand(3, 30, 50)
+    assert Crop(10, 20, 12, 16).of(columns, (30, 50)).shape == (3, 12, 16)
+    half = Crop(10, 20, 12, 16).of(columns, (60, 100))  # of the image twice as large
+    assert half.shape == (3, 6, 8) and half[0, 0].tolist() == list(range(10, 18))
+
+
 def test_a_crop_is_never_smaller_than_the_configured_share():
     # Each pixel holds its own column: the range of a crop is its width. Ratio 3/4 at least: width² >= 3/4 · area.
     columns = torch.arange(200, dtype=torch.uint8).expand(3, 200, 200)
-    transform = train_transform(32, crop_scale=0.5, color_jitter=0)
+    transform = TrainTransform(32, crop_scale=0.5, color_jitter=0)
     torch.manual_seed(0)
     widths = []
     for _ in range(100):
@@ -64,9 +96,9 @@ def test_a_crop_is_never_smaller_than_the_configured_share():
 def test_without_jitter_colours_stay_and_with_it_four_in_five_change():
     flat = torch.full((3, 20, 20), 100, dtype=torch.uint8)
     torch.manual_seed(0)
-    plain = shown(train_transform(8, 0.5, 0.0)(flat))
+    plain = shown(TrainTransform(8, 0.5, 0.0)(flat))
     torch.testing.assert_close(plain, torch.full((3, 8, 8), 100 / 255))
-    jitter = train_transform(8, 0.5, 0.4)
+    jitter = TrainTransform(8, 0.5, 0.4)
     changed = sum(not torch.allclose(shown(jitter(flat)), plain, atol=1e-3) for _ in range(200))
     assert 140 < changed < 180
 

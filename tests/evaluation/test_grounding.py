@@ -49,10 +49,10 @@ def test_size_and_threshold_are_those_that_serve_dev_best(tiny, tokenizer, asked
     model, (dev, test) = CLIPLite(tiny, tokenizer).eval(), asked
     found = ground(model, dev, test, sizes=[16, 48], shown=[0, 2])
     boxes = [query.boxes_on_map for query in dev]
-    points = {size: pointing_game(heat_of(model, dev, size), boxes).mean().item() for size in (16, 48)}
+    points = {size: pointing_game(heat_of(model, dev, size, small=True), boxes).mean().item() for size in (16, 48)}
     assert found.size == max(points, key=points.get)  # dev has less than 200 questions: all choose
-    assert found.threshold == choose_threshold(heat_of(model, dev, found.size), boxes)
-    heats, boxes = heat_of(model, test, found.size), [query.boxes_on_map for query in test]
+    assert found.threshold == choose_threshold(heat_of(model, dev, found.size, small=True), boxes)
+    heats, boxes = heat_of(model, test, found.size), [query.boxes for query in test]
     assert torch.equal(found.hits["pointing game"], pointing_game(heats, boxes))
     located = [box_from_heatmap(heat, found.threshold) for heat in heats]
     assert torch.equal(found.hits["localisation"], box_accuracy(located, boxes))
@@ -65,12 +65,14 @@ def test_dev_is_looked_at_once_whatever_share_of_it_chooses_the_size(tiny, token
     torch.manual_seed(1)
     model, (dev, test) = CLIPLite(tiny, tokenizer).eval(), asked
     found = ground(model, dev, test, sizes=[16], shown=[])
-    assert found.threshold == choose_threshold(heat_of(model, dev, 16), [query.boxes_on_map for query in dev])
+    assert found.threshold == choose_threshold(
+        heat_of(model, dev, 16, small=True), [query.boxes_on_map for query in dev]
+    )
 
 
 def test_models_may_share_decoded_photos(tiny, tokenizer, asked):
     torch.manual_seed(1)
-    (dev, test), photos = asked, SquarePhotos(48)
+    (dev, test), photos = asked, SquarePhotos([16, 48])
     for model in (CLIPLite(tiny, tokenizer).eval(), CLIPLite(tiny, tokenizer).eval()):
         shared, alone = (ground(model, dev, test, [16, 48], [0], kept) for kept in (photos, None))
         assert all(torch.equal(hits, alone.hits[name]) for name, hits in shared.hits.items())
@@ -82,7 +84,7 @@ def test_of_sizes_that_point_equally_well_the_first_is_chosen(asked):
     assert choose_size({32: flat, 16: flat, 48: flat}, asked[0]) == 32
 
 
-def test_large_images_are_judged_on_small_maps_and_small_ones_on_their_own_pixels():
+def test_dev_chooses_on_small_maps_of_large_images_and_small_ones_on_their_own_pixels():
     large = BoxedImage("a.png", 1, 640, 480, torch.tensor([[0.0, 0.0, 320.0, 240.0]]), (1,), ("dog",))
     small = BoxedImage("b.png", 2, 48, 40, torch.tensor([[1.0, 2.0, 3.0, 4.0]]), (1,), ("dog",))
     thin = BoxedImage("c.png", 3, 1000, 2, torch.zeros(0, 4), (), ())

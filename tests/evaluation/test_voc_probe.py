@@ -120,7 +120,7 @@ def test_informative_features_beat_the_stated_chance_and_noise_does_not():
 
 
 def test_more_features_than_images_takes_the_dual_solver_which_is_as_random_as_its_seed():
-    train, train_labels, test, test_labels = voc_like(0, classes=1, train=100, test=3000)
+    train, train_labels, test, test_labels = voc_like(0, classes=1, train=80, test=3000)
     wide = np.random.default_rng(0).normal(size=(12, 150))
     inputs = (train @ wide, train_labels, test @ wide, test_labels)
     first, second, other = (voc_linear_classification(*inputs, costs=(100.0,), seed=seed)["ap"] for seed in (3, 3, 4))
