@@ -78,6 +78,7 @@ def settle(source: Path, names: Names) -> None:
     """
     for path in sorted(source.rglob("*.md")):
         text = path.read_text(encoding="utf-8")
+        text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")  # a number and its interval stay together
         path.write_text(names.link(bring_files(text, path.parent, source)), encoding="utf-8")
     for path in sorted(source.rglob("*.ipynb")):
         notebook = json.loads(path.read_text(encoding="utf-8"))

@@ -49,7 +49,7 @@ def write_results(source: Path) -> list[str]:
     (fragments / "verdicts.md").write_text(tabs(profiles, verdict_table), encoding="utf-8")
     (fragments / "measured.md").write_text(tabs(profiles, main_table), encoding="utf-8")
     (fragments / "profiles.md").write_text(_list_of_profiles(profiles), encoding="utf-8")
-    for name in ("overview", "one_batch", "convergence", "bounds"):
+    for name in ("overview", "convergence"):
         (fragments / f"{name}.md").write_text(_first_figure(name, profiles), encoding="utf-8")
     return profiles
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from transformers import PreTrainedTokenizerFast, set_seed
+from transformers import set_seed
 
 from cliplite_core.callbacks import BEST, Gallery, KeepBest, RetrievalCurve, ScoreSnapshots
 from cliplite_core.config import Config
@@ -28,13 +28,14 @@ from cliplite_core.data.tokenizer import new_tokenizer
 from cliplite_core.frozen import frozen_training
 from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
+from cliplite_core.storage.checkpoints import CHECKPOINTS
 from cliplite_core.storage.files import replacing, write_text
 from cliplite_core.storage.locks import alone
-from cliplite_core.storage.memory import machine_memory_gib, peak_memory_gib
+from cliplite_core.storage.memory import expect_memory, peak_memory_gib
 from cliplite_core.storage.notes import note
 from cliplite_core.storage.places import published_run_directory, run_directory
 from cliplite_core.storage.weights import load_weights
-from cliplite_core.trainer import CHECKPOINTS, Trainer, on_cpu
+from cliplite_core.trainer import Trainer, on_cpu
 
 WATCHED = 256  # held-out pairs that are looked at during training
 
@@ -87,36 +88,11 @@ def new_pretraining(config: Config, images: Sequence[CaptionedImage]) -> Pretrai
         ValueError: as `new_tokenizer`, and as `expect_memory`.
     """
     tokenizer = new_tokenizer(config.data, [caption for image in images for caption in image.captions])
-    expect_memory(config, tokenizer)
+    if not (config.model.image_weights or config.model.text_weights):  # whose sizes are those of files that are there
+        with torch.device("meta"):  # shapes without memory
+            expect_memory(CLIPLite(config, tokenizer), config)
     set_seed(config.train.seed)
     return Pretraining(CLIPLite(config, tokenizer))
-
-
-def expect_memory(config: Config, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Check that a machine of this size can hold a run built from scratch, before anything is allocated.
-
-    Counted is what is there at the least: weights, gradients, one state of the optimiser, a batch of images and the
-    first layer's output, in float32.
-
-    Raises:
-        ValueError: it cannot; the message names the field behind the largest part.
-    """
-    if config.model.image_weights or config.model.text_weights:
-        return  # their sizes are those of files that are there
-    with torch.device("meta"):  # shapes without memory
-        model = CLIPLite(config, tokenizer)
-    side, width, pairs = config.data.image_size, config.model.image_width, config.train.batch_size
-    parts = {"image_width": model.image_encoder, "text_hidden": model.text_encoder, "units": model.critic}
-    numbers = {name: 3 * sum(value.numel() for value in part.parameters()) for name, part in parts.items()}
-    numbers["image_size"] = pairs * (3 * side**2 + width * (side // 2) ** 2)
-    needed, there = sum(numbers.values()) * 4 / 2**30, machine_memory_gib()
-    if needed > there and not torch.accelerator.is_available():
-        name = max(numbers, key=numbers.__getitem__)
-        value = getattr(config.data if name == "image_size" else config.model, name)
-        raise ValueError(
-            f"{name}: got {value}, with which this run takes more than {needed:,.0f} GiB of memory, expected less than "
-            f"the {there:,.0f} GiB there are; lower it, or batch_size = {pairs}"
-        )
 
 
 def find_run(config: Config) -> Path:

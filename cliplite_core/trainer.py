@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -20,12 +19,11 @@ from transformers import get_cosine_schedule_with_warmup
 from cliplite_core.config import Config
 from cliplite_core.loss import Pretraining
 from cliplite_core.optim import build_optimizer
+from cliplite_core.storage.checkpoints import last_checkpoint, save_checkpoint
 from cliplite_core.storage.files import replacing, writing
-from cliplite_core.storage.logs import read_line
-from cliplite_core.storage.notes import note
+from cliplite_core.storage.logs import cut_log
 from cliplite_core.storage.weights import expect_shapes
 
-CHECKPOINTS = ("state.pt", "state.before.pt")  # the last one, and the one before it, should the last be broken
 Batch = tuple[Tensor, dict[str, Tensor]]
 
 
@@ -100,7 +98,7 @@ class Trainer:
                 logged_at, logged_step = now, self.step
             self._notify()
             if self.step % self.config.checkpoint_every == 0 and self.step < steps and not self.stopped:
-                self._save("state.pt")
+                self._checkpoint()
         bar.close()
         self.module.eval()
 
@@ -134,7 +132,9 @@ class Trainer:
     def _require_finite(self, what: str, value: Tensor) -> None:
         if math.isfinite(value.item()):
             return
-        self._save("diverged.pt")
+        if self.accelerator.is_main_process:
+            with replacing(self.directory / "diverged.pt") as temporary:
+                torch.save(self._state(), temporary)
         rates = ", ".join(f"{rate:.3g}" for rate in self.schedule.get_last_lr())
         raise NonFiniteLoss(
             f"the {what} is {value.item()} at step {self.step + 1} (learning rates {rates}); the state before it is in "
@@ -152,37 +152,17 @@ class Trainer:
         for callback in self.callbacks:
             callback(self)
 
-    def _save(self, name: str) -> None:
-        """Write to a temporary name, then renames: a kill at any moment leaves the old or the new checkpoint whole."""
-        if not self.accelerator.is_main_process:
-            return
-        state = {
+    def _checkpoint(self) -> None:
+        if self.accelerator.is_main_process:
+            save_checkpoint(self.directory, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        return {
             "step": self.step,
             "pretraining": self.pretraining.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        path = self.directory / name
-        with replacing(path) as temporary:
-            torch.save(state, temporary)
-            if name == CHECKPOINTS[0] and path.exists():
-                path.replace(self.directory / CHECKPOINTS[1])
-
-    def _last_checkpoint(self) -> dict[str, Any] | None:
-        """The newest checkpoint that can be read; broken ones are set aside with a line."""
-        for path in (self.directory / name for name in CHECKPOINTS):
-            if not path.exists():
-                continue
-            try:
-                state = torch.load(path, map_location="cpu", weights_only=True)
-                self._expect_checkpoint(state)
-                return state
-            except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-            if self.accelerator.is_main_process:
-                path.replace(path.with_suffix(".broken"))
-                note(f"{path} is broken ({reason:.90}); set aside, an older one is used")
-        return None
 
     def _expect_checkpoint(self, state: Any) -> None:
         """Raise a ValueError unless this is a checkpoint of this very network; nothing is loaded yet."""
@@ -194,17 +174,15 @@ class Trainer:
         expect_shapes(self.pretraining, shapes, "it")
 
     def _resume(self) -> None:
-        log, state = self.directory / "log.jsonl", self._last_checkpoint()
+        main = self.accelerator.is_main_process
+        state = last_checkpoint(self.directory, self._expect_checkpoint, set_aside=main)
         if state is not None:
             self.pretraining.load_state_dict(state["pretraining"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
             self.step = self.resumed_from = state["step"]
-        if log.exists() and self.accelerator.is_main_process:
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-            kept = "".join(line for line in lines if self.step and 0 <= read_line(line).get("step", -1) <= self.step)
-            with replacing(log) as temporary:
-                temporary.write_text(kept, encoding="utf-8")
+        if main:
+            cut_log(self.directory / "log.jsonl", self.step)
 
 
 def on_cpu() -> bool:

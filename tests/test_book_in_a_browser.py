@@ -42,8 +42,9 @@ def page(site):
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)  # a machine that trains beside it is slow
         page.root = f"http://127.0.0.1:{server.server_port}/"
         page.asked, page.complaints = [], []
         page.on("request", lambda request: page.asked.append(request.url))

@@ -1,4 +1,4 @@
-"""Write a trained image or text encoder as other tools load it: torchvision, Detectron2, transformers."""
+"""Write a trained image or text encoder as other tools load it: torchvision, Detectron2, transformers, ONNX."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ detectron2    the image encoder, for MODEL.WEIGHTS: OUT is a file, .pth; besides
                   INPUT: {FORMAT: "RGB"}
 transformers  the text encoder and its tokenizer: OUT is a new directory
                   transformers.AutoModel.from_pretrained("out"), transformers.AutoTokenizer.from_pretrained("out")
+onnx          both encoders with the critic's projections: OUT is a new directory; needs onnx, onnxruntime, onnxscript
+                  session = onnxruntime.InferenceSession("out/image.onnx")    # text.onnx: input_ids, attention_mask
+                  (embeddings,) = session.run(None, {"pixels": pixels})    # (B, 3, S, S) -> (B, units), unit length
 
 The first two need a network that torchvision has: image_width = 64, image_stem = "imagenet" and no resnet10.
 Images are scaled to [0, 1] and normalised by ImageNet's mean and deviation. The whole model, critic included, is the
@@ -194,7 +197,19 @@ def write_transformers(model: CLIPLite, out: str | Path) -> Path:
     return out
 
 
-FORMATS = {"torchvision": write_torchvision, "detectron2": write_detectron2, "transformers": write_transformers}
+def write_onnx(model: CLIPLite, out: str | Path) -> Path:
+    """Write both encoders as ONNX, see `export_onnx.write_onnx`; what that needs is imported here alone."""
+    from cliplite_core.commands import export_onnx
+
+    return export_onnx.write_onnx(model, out)
+
+
+FORMATS = {
+    "torchvision": write_torchvision,
+    "detectron2": write_detectron2,
+    "transformers": write_transformers,
+    "onnx": write_onnx,
+}
 
 
 def write_all(model: CLIPLite, folder: Path, images: Sequence[Path], texts: Sequence[str]) -> str:

@@ -119,7 +119,7 @@ def execute(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_run_metadata(notebook: NotebookNode) -> NotebookNode:
-    """Drop times, paths, widget state and made-up ids, so that two equal runs write equal notebooks."""
+    """Drop times, paths, widgets and made-up ids, so that two equal runs write equal notebooks."""
     for metadata in (notebook.metadata, *(cell.metadata for cell in notebook.cells)):
         for key in ("papermill", "execution", "widgets"):
             metadata.pop(key, None)
@@ -127,4 +127,6 @@ def _without_run_metadata(notebook: NotebookNode) -> NotebookNode:
         if "injected-parameters" in cell.metadata.get("tags", ()):
             cell["id"] = "injected-parameters"  # papermill makes up another each time
             cell.metadata["jupyter"] = {"source_hidden": True}  # folded away: the cell above says what it means
+        for output in cell.get("outputs", ()):  # a widget without its kernel shows nothing
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     return notebook

@@ -23,7 +23,7 @@ VERBS = {
     "search": "find images by words, or by another image",
     "name": "name an image by one of several words (zero-shot)",
     "demo": "serve a page to try a model on, with one's own pictures",
-    "export": "write a trained encoder as torchvision, Detectron2 or transformers load it",
+    "export": "write a trained encoder for torchvision, Detectron2, transformers or ONNX Runtime",
     "photos": "take photographs out of a profile's results",
     "publish": "make one's own results of a profile the published ones",
     "status": "say which runs and results of a profile are stale, and why",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
+import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from cliplite_core.reporting.figures import PAGE
@@ -30,12 +31,12 @@ def contact_sheet(found: Sequence[tuple[Path, float]], title: str) -> Figure:
         title: what was searched for.
     """
     lines = -(-len(found) // COLUMNS)
-    figure = Figure(figsize=(PAGE, 0.4 + 1.5 * lines), layout="constrained")
+    size = (PAGE, 0.4 + 1.5 * lines)
+    figure, axes = plt.subplots(lines, COLUMNS, figsize=size, layout="constrained", squeeze=False)
     figure.suptitle(shorten(title, 90, placeholder="…"), fontsize=10, parse_math=False)
-    axes = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
-    for axis in axes:
+    for axis in axes.flat:
         axis.axis("off")
-    for axis, (path, cosine) in zip(axes, found, strict=False):
+    for axis, (path, cosine) in zip(axes.flat, found, strict=False):
         picture(axis, path)
         axis.set_title(f"{cosine:.2f}  {_short(path.name)}", fontsize=6.5, parse_math=False)
     return figure
@@ -48,8 +49,10 @@ def write_sheet(path: Path, found: Sequence[tuple[Path, float]], title: str) -> 
         path: its ending says the format.
         found, title: as for `contact_sheet`.
     """
+    figure = contact_sheet(found, title)
     with replacing(path) as temporary:
-        contact_sheet(found, title).savefig(temporary, format=path.suffix[1:].lower(), dpi=200)
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=200)
+    plt.close(figure)
 
 
 def _short(name: str) -> str:

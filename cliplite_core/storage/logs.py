@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from cliplite_core.storage.files import write_text
+
 SUMMARY_KEYS = {"seconds", "images_per_second", "peak_memory_gib"}  # what every `run.json` has
 
 
@@ -39,3 +41,10 @@ def read_line(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return values if isinstance(values, dict) and isinstance(values.get("step"), int) else {}
+
+
+def cut_log(log: Path, step: int) -> None:
+    """Leave the lines of a training's log up to a step, the one that it goes on from; 0 leaves none."""
+    if log.exists():
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        write_text(log, "".join(line for line in lines if step and 0 <= read_line(line).get("step", -1) <= step))
