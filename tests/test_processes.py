@@ -97,17 +97,20 @@ def test_two_processes_on_shards_are_killed_and_go_on_as_one_to_the_weights_of_o
     expect_equal(alone, broken)
 
 
+@slow
 def test_two_processes_with_loader_processes_train_as_one(train):
     shared = train(2, "shared", workers=1)
     assert read_summary(shared)["processes"] == 2
     expect_equal(train(1, "alone", workers=1), shared)
 
 
+@slow
 def test_batch_norm_sees_the_share_of_its_process_and_nothing_else_differs(train):
     """No SyncBN: as in CLIP, each process normalises by its own share, and the first one's statistics are kept."""
     alone, shared = (weights(train(n, f"on {n}", freeze=False, steps=1, image_lr=0.0, text_lr=0.0)) for n in (1, 2))
     differing = {name for name in alone if not torch.allclose(alone[name], shared[name], rtol=1e-5, atol=1e-5)}
-    assert differing and all("image_encoder" in name and "running" in name for name in differing)
+    assert any("image_encoder" in name for name in differing)
+    assert all("running" in name and "text" not in name for name in differing), "nothing was learned in this one step"
 
 
 @slow

@@ -56,5 +56,5 @@ def test_several_devices_share_a_training(capsys):
     config = load_profile("smoke")
     hours = 3 * 60 * 32 * flops_per_pair(config) / 8 / 1e6 / 3600
     assert f"3 trainings, {hours:,.3g} h on 8 devices" in plan(config, seeds=1, tflops=1e-6, devices=8)
-    assert main(["plan", "smoke", "devices=8"]) == 0
+    assert main(["plan", "smoke", "devices=8", "tflops=100"]) == 0
     assert "on 8 devices, 4 pairs each, that sustain 100 TFLOP/s" in capsys.readouterr().out
