@@ -81,3 +81,15 @@ def test_a_line_per_network_a_loss_per_seed_and_bars_for_what_was_finetuned():
     assert loss.get_ylim()[1] > 3.5, "no loss is cut off"
     assert [label.get_text() for label in bars.get_xticklabels()] == ["frozen", "finetuned"]
     assert [bar.get_height() for bar in bars.patches] == [31.0, 40.5, 31.0, 40.5]
+
+
+def test_a_network_far_above_the_others_is_written_at_the_edge_and_does_not_flatten_them():
+    rows = accuracies(list(NETWORKS))
+    low = rows["objective"] != "imagenet"
+    for column in ("mean", "values", "ci95"):
+        scaled = rows.loc[low, column].map(lambda of: [v / 10 for v in of] if isinstance(of, list) else of / 10)
+        rows.loc[low, column] = pd.Series(scaled, index=rows.index[low])
+    losses = {"jsd": [[2.0, 1.0]], "random": [[3.0, 2.0]]}
+    axis = drawn(labels_and_finetuning(rows, {"1 %": 24, "10 %": 96, "100 %": 1200}, losses)).axes[0]
+    assert axis.get_ylim()[1] < 8
+    assert [text.get_text() for text in axis.texts] == ["↑ 11 %", "↑ 21 %", "↑ 31 %"]

@@ -79,7 +79,12 @@ def _score_grid(axis: Axes, roles: np.ndarray, scores: np.ndarray, captions: Seq
     for (i, j), role in np.ndenumerate(roles):
         if role < 2:
             axis.text(
-                j, i, f"{scores[i, j] + 0.0:.1f}", ha="center", va="center", color="white" if role == 0 else "black"
+                j,
+                i,
+                f"{round(scores[i, j], 1) + 0.0:.1f}",
+                ha="center",
+                va="center",
+                color="white" if role == 0 else "black",
             )
     wrapped = [fill(caption, 17, max_lines=3, placeholder=" …") for caption in captions]
     axis.set_xticks(range(len(captions)), wrapped, rotation=90, fontsize=7, va="top", linespacing=0.9)

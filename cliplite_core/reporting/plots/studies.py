@@ -64,7 +64,7 @@ def batch_sizes(rows: pd.DataFrame, ends: Sequence[Mapping[str, Any]] = ()) -> F
             _ends(axis, pd.DataFrame(ends), measure)
         for label, face in (("plateau", GREY), ("still rising at the longest training", "white")):
             entries[label] = Line2D([], [], linestyle="", marker="o", ms=5, color=GREY, mfc=face)
-    _legend(parts[-1], entries, rows)
+    _legend(parts[-1], entries, "top: " * bool(ends) + made_of(rows))
     return figure
 
 
@@ -83,7 +83,7 @@ def lengths(rows: pd.DataFrame) -> Figure:
     shown = {LABELS[name]: _line(name) for name in rows["objective"].unique()}
     if len(sizes) > 1:
         shown |= {f"batch of {size:g}": Line2D([], [], color=GREY, linestyle=dashes) for size, dashes in sizes.items()}
-    _legend(figure, shown, rows)
+    _legend(figure, shown, made_of(rows))
     return figure
 
 
@@ -227,8 +227,8 @@ def _line(objective: str) -> Line2D:
     return Line2D([], [], color=COLORS[objective], marker=MARKERS[objective], ms=4)
 
 
-def _legend(figure: Figure | SubFigure, entries: Mapping[str, Line2D], rows: pd.DataFrame) -> None:
-    look = {"loc": "outside lower center", "title": made_of(rows), "title_fontsize": SMALL}
+def _legend(figure: Figure | SubFigure, entries: Mapping[str, Line2D], said: str) -> None:
+    look = {"loc": "outside lower center", "title": said, "title_fontsize": SMALL}
     figure.legend(entries.values(), entries, ncols=4 if figure.bbox.width > COLUMN * figure.dpi else 2, **look)
 
 
