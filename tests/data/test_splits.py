@@ -170,8 +170,8 @@ def test_a_file_of_people_without_any_is_named(tiny):  # so few scenes have no s
 def test_a_missing_data_folder_is_a_list_of_what_is_needed_and_where_to_say_so(profile, files):
     with pytest.raises(FileNotFoundError) as error:
         data_folder(load_profile(profile))
-    listed = {line.strip() for line in str(error.value).splitlines() if line.startswith("  ")}
-    assert listed == {str(data_root() / profile / file) for file in files}
+    message = str(error.value)
+    assert all(str(data_root() / profile / file) in message for file in files)
     assert "CLIPLITE_DATA" in str(error.value) and "data/README.md" in str(error.value)
 
 
@@ -179,9 +179,7 @@ def test_only_what_is_missing_is_listed(flickr8k):
     (flickr8k / "captions.txt").unlink()
     with pytest.raises(FileNotFoundError) as error:
         data_folder(load_profile("flickr8k"))
-    assert [line.strip() for line in str(error.value).splitlines() if line.startswith("  ")] == [
-        str(flickr8k / "captions.txt")
-    ]
+    assert f"not there: {flickr8k / 'captions.txt'}; set" in str(error.value)
 
 
 def test_training_fractions_are_nested_random_and_in_the_order_of_the_set(tiny):

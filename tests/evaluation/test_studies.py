@@ -63,7 +63,7 @@ def test_every_entry_of_every_shipped_file_is_a_valid_configuration(name):
     runs = ablation_runs(load_profile(name), 2, "full")
     assert {run.study for run in runs} == set(read_ablations(name).studies)
     for run in runs:
-        fixed = {key: value for key, value in run.settings.items() if key not in ("pairs", "lr")}
+        fixed = {key: value for key, value in run.settings.items() if key not in ("pairs", "lr", "step")}
         flat = {
             k: v for section in run.config.to_dict().values() if isinstance(section, dict) for k, v in section.items()
         }
@@ -80,7 +80,8 @@ def test_all_batch_sizes_see_the_same_number_of_pairs_and_warm_up_over_as_many(w
     for run in ablation_runs(profile, 1, "full"):
         batch = run.config.train.batch_size
         assert run.config.train.steps * batch == 320 and run.config.optim.warmup_steps * batch == 64
-        assert math.isclose(run.config.optim.image_lr, profile.optim.image_lr * math.sqrt(batch / 32))
+        tuned = profile.override(objective=run.config.objective.objective).optim.image_lr
+        assert math.isclose(run.config.optim.image_lr, tuned * math.sqrt(batch / 32))
 
 
 def test_trials_start_from_the_values_before_tuning_and_other_studies_from_the_tuned_ones(written):
@@ -249,3 +250,23 @@ def test_the_command_trains_and_measures_the_run_with_the_given_hash(tiny_study,
     assert read_summary(run_directory(config))["resumed_from"] == 0
     assert main(["study", tiny_study, "0" * 12]) == 2
     assert "0" * 12 in capsys.readouterr().err
+
+
+CHAIN = """label = "recipe"
+objectives = ["jsd"]
+fixed = { pairs = 320 }
+[studies.recipe.chain]
+"plain" = { crop_scale = 0.9, weight_decay = 0.1 }
+"cropped" = { crop_scale = 0.2 }
+"longer" = { pairs = 640 }
+"""
+
+
+def test_a_chain_changes_one_thing_after_the_other_and_keeps_what_was_changed(written):
+    profile = written(base="pairs = 160", study="\n[studies.recipe]\n" + CHAIN)
+    runs = [run for run in ablation_runs(profile, 1, "full") if run.study == "recipe"]
+    assert [run.settings["step"] for run in runs] == ["plain", "cropped", "longer"]
+    assert [run.config.data.crop_scale for run in runs] == [0.9, 0.2, 0.2]
+    assert {run.config.optim.weight_decay for run in runs} == {0.1}
+    assert [run.config.train.steps * run.config.train.batch_size for run in runs] == [320, 320, 640]
+    assert not [run for run in ablation_runs(profile, 1, "quick") if run.study == "recipe"]

@@ -25,8 +25,8 @@ def test_parts_are_counted_and_several_notebooks_name_one_part_once(profile):
     assert train.counts == {"images": 4, "captions": 20}
     assert train.expected == {"images": 118_287, "captions": 591_753}
     val = parts["coco/annotations/captions_val2017.json"]  # tuned on, reported, and the photos of people
-    assert val.need.notebooks == ("00", "01", "04", "07")
-    assert parts["coco/annotations/instances_val2017.json"].counts == {"images": 2}
+    assert val.need.notebooks == ("00", "01", "04", "07", "11")
+    assert parts["coco/annotations/instances_val2017.json"].counts == {"images": 2, "classes": 1}
     assert parts["tiere und dinge/test"].counts == {"images": 4, "classes": 2}
     assert parts["tiere und dinge/test"].need.notebooks == ("03", "05", "07")
     assert parts["refcoco/refs.json val"].state == "found"
@@ -96,11 +96,11 @@ def test_sets_that_a_profile_does_without_are_left_out_and_do_not_fail(tmp_path,
     (tmp_path / "own/captions.csv").write_text("\n".join(["image,caption", *rows]) + "\n")
     for row in rows:
         (tmp_path / "own/images" / row.split(",")[0]).touch()
-    assert main(["data", "status", "own"]) == 0
+    assert main(["data", "status", "own_scratch"]) == 0
     output = capsys.readouterr().out
     assert "your own" in output and "left out" in output
     (tmp_path / "own/images/7.jpg").unlink()
-    assert main(["data", "status", "own"]) == 1
+    assert main(["data", "status", "own_scratch"]) == 1
     assert "own/images/7.jpg" in capsys.readouterr().out
 
 
