@@ -2,8 +2,9 @@
 
 The embeddings lie around random centres, somewhat as those of real pictures do: among evenly spread ones no cell would
 hold the answer.
-Each search runs in a process of its own, whose memory is its peak minus that of a process which imports the same and
-searches nothing. Other work on the machine changes the seconds of both alike: look at the ratio.
+Each step runs in a process of its own. Its memory is its peak minus that of one that only opens the file; what it read
+of a mapped file counts, though the system may take that back. Its time is processor time of one thread, which other
+work on the machine changes less than the clock.
 """
 
 from __future__ import annotations
@@ -40,21 +41,31 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def measure(kind: str, folder: Path, queries: int, k: int) -> dict:
-    """What one process finds, needs and takes; with kind "nothing" it only opens the file."""
-    embeddings = np.load(folder / "embeddings.npy", mmap_mode="r")
-    wanted = embeddings[:: len(embeddings) // queries][:queries].astype(np.float32)
-    rng = np.random.default_rng(SEED + 1)
-    wanted = unit(wanted + 0.5 * unit(rng.standard_normal(wanted.shape, dtype=np.float32)))  # near a row, none itself
-    seconds, rows = [], []
-    if kind != "nothing":
-        index = open_faiss(folder / "cells.faiss") if kind == "faiss" else None
-        for query in wanted:
-            started = time.perf_counter()
-            found = nearest_faiss(index, query[None], k) if index else nearest(embeddings, query[None], k)
-            seconds.append(time.perf_counter() - started)
+def step(kind: str, folder: Path, options: argparse.Namespace) -> dict:
+    """What one process takes, and what it finds if it searches."""
+    path, cells = folder / "embeddings.npy", folder / "cells.faiss"
+    if kind == "write":
+        write_embeddings(path, options.rows, options.dim)
+    embeddings = np.load(path, mmap_mode="r")
+    started = time.process_time()
+    if kind == "build":
+        build_faiss(embeddings, cells)
+    seconds, rows = [time.process_time() - started], []
+    if kind in ("exact", "faiss"):
+        index, seconds = open_faiss(cells) if kind == "faiss" else None, []
+        for query in queries(embeddings, options.queries):
+            started = time.process_time()
+            found = nearest_faiss(index, query, options.k) if index else nearest(embeddings, query, options.k)
+            seconds.append(time.process_time() - started)
             rows.append(found[0][0].tolist())
-    return {"seconds": seconds, "rows": rows, "gib": peak_memory_gib()}
+    return {"seconds": float(np.median(seconds)), "rows": rows, "gib": peak_memory_gib()}
+
+
+def queries(embeddings: np.ndarray, count: int) -> list[np.ndarray]:
+    """Vectors (1, D) near rows of the file, evenly spread, and none itself in it."""
+    near = embeddings[:: len(embeddings) // count][:count].astype(np.float32)
+    noise = unit(np.random.default_rng(SEED + 1).standard_normal(near.shape, dtype=np.float32))
+    return list(unit(near + 0.5 * noise)[:, None])
 
 
 def main() -> None:
@@ -63,35 +74,32 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=256, help="default: %(default)s")
     parser.add_argument("--queries", type=int, default=20, help="default: %(default)s")
     parser.add_argument("-k", type=int, default=10, help="answers per query (default: %(default)s)")
-    parser.add_argument("--measure", nargs=2, metavar=("KIND", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--step", nargs=2, metavar=("KIND", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.measure:
-        kind, folder = options.measure
-        print(json.dumps(measure(kind, Path(folder), options.queries, options.k)))
+    if options.step:
+        print(json.dumps(step(options.step[0], Path(options.step[1]), options)))
         return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_embeddings(folder / "embeddings.npy", options.rows, options.dim)
-        started = time.perf_counter()
-        build_faiss(np.load(folder / "embeddings.npy", mmap_mode="r"), folder / "cells.faiss")
-        built = time.perf_counter() - started
+    given = [f"--{name}={getattr(options, name)}" for name in ("rows", "dim", "queries")] + [f"-k={options.k}"]
+    alone = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder:
         found = {}
-        for kind in ("nothing", "exact", "faiss"):
-            words = [sys.executable, __file__, "--measure", kind, name, "--queries", str(options.queries)]
-            done = subprocess.run([*words, "-k", str(options.k)], capture_output=True, text=True, check=True)
+        for kind in ("write", "open", "build", "exact", "faiss"):
+            command = [sys.executable, __file__, *given, "--step", kind, folder]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=alone)
             found[kind] = json.loads(done.stdout)
-        stored = {"exact": "embeddings.npy", "faiss": "cells.faiss"}
-        disk = {kind: (folder / file).stat().st_size / 2**20 for kind, file in stored.items()}
-    exact, faiss = found["exact"]["rows"], found["faiss"]["rows"]
-    recall = np.mean([len(set(a) & set(b)) / len(a) for a, b in zip(exact, faiss, strict=True)])
+        disk = {
+            kind: Path(folder, name).stat().st_size / 2**20
+            for kind, name in (("exact", "embeddings.npy"), ("faiss", "cells.faiss"))
+        }
+    pairs = zip(found["exact"]["rows"], found["faiss"]["rows"], strict=True)
+    recall = {"exact": 1.0, "faiss": np.mean([len(set(a) & set(b)) / len(a) for a, b in pairs])}
     print(f"{options.rows:,} embeddings of {options.dim} dimensions, {options.queries} queries, load {load()}")
-    print(f"  FAISS places its cells once, in {built:.0f} s")
-    print(f"  {'':8}{'median ms':>10}{'ratio':>8}{'memory MiB':>12}{'disk MiB':>10}{'recall@' + str(options.k):>11}")
-    reference = np.median(found["exact"]["seconds"])
-    for kind, right in (("exact", 1.0), ("faiss", recall)):
-        seconds = np.median(found[kind]["seconds"])
-        memory = 1024 * (found[kind]["gib"] - found["nothing"]["gib"])
-        print(f"  {kind:8}{1e3 * seconds:10.1f}{seconds / reference:8.3f}{memory:12.0f}{disk[kind]:10.0f}{right:11.3f}")
+    print(f"FAISS places its cells once, in {found['build']['seconds']:.0f} s")
+    print(f"{'':8}{'median ms':>10}{'ratio':>8}{'memory MiB':>12}{'disk MiB':>10}{'recall@' + str(options.k):>11}")
+    for kind in ("exact", "faiss"):
+        seconds, memory = found[kind]["seconds"], 1024 * (found[kind]["gib"] - found["open"]["gib"])
+        ratio = seconds / found["exact"]["seconds"]
+        print(f"{kind:8}{1e3 * seconds:10.1f}{ratio:8.3f}{memory:12.0f}{disk[kind]:10.0f}{recall[kind]:11.3f}")
 
 
 def load() -> str:
