@@ -31,6 +31,8 @@ def load_profile(name: str, **overrides: Any) -> Config:
         ('infonce', 1, 'scenes_smoke/single')
     """
     config = replace(_read(name), profile=Path(name).stem)
+    if not config.profile.strip("."):  # runs and results would lie outside their folder
+        raise ConfigError(f"{name}: results cannot be named {config.profile!r}; rename the file")
     config = config.override(**{"objective": config.objective.objective} | overrides)
     paths = {key: value for key, value in vars(config.evaluation).items() if isinstance(value, str)}
     named = {key: path.replace("{folder}", config.data.folder) for key, path in paths.items()}
@@ -44,7 +46,8 @@ def profile_names() -> list[str]:
 
 def _read(name: str) -> Config:
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
-    if not path.is_file():
+    known = name.endswith(".toml") or name in profile_names()  # "../profiles/smoke" is neither
+    if not known or not path.is_file():
         raise ConfigError(f"unknown profile {name!r}; known: {', '.join(profile_names())}, or the path of a .toml file")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' Notepad writes a byte order mark

@@ -84,7 +84,7 @@ def trainings(environment: dict[str, str], draw: random.Random, options: argpars
         runs = environment | {"CLIPLITE_RUNS": f"{environment['CLIPLITE_RUNS']}-{begun}"}
         while killed < options.kills:
             if killed % 2:  # at a rename: a checkpoint is three of them, a model five files and one
-                status = _python(["-c", AT_A_RENAME, str(draw.randint(1, 40)), *WORDS], runs)
+                status = _python(["-c", AT_A_RENAME, str(draw.randint(1, 62)), *WORDS], runs)
             else:
                 status = _killed_after(["-m", "cliplite_core", *WORDS], runs, whole.seconds * draw.random())
             if status == 0:

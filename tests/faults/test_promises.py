@@ -58,7 +58,7 @@ def test_nothing_that_is_finished_is_made_twice(tiny, tiny_arguments, monkeypatc
 
 def test_nothing_trained_on_other_data_than_there_is_now_is_taken_for_finished(own_data, capsys):
     own, finished = own_data
-    own.rows(lambda lines: lines.__setitem__(5, lines[5].partition(",")[0] + ",something else"))
+    own.rows(lambda lines: lines.__setitem__(3, lines[3].partition(",")[0] + ",something else"))
     weights = (finished / "model" / "model.safetensors").read_bytes()
     assert main(["train", str(own.profile), "seed=99"]) == 0
     said = capsys.readouterr().err

@@ -82,6 +82,8 @@ def look(need: Need, known: KnownSet | None = None) -> PartStatus:
         return PartStatus(need, known, INCOMPLETE, note=reason(error, need))
     except Exception as error:  # a table of everything must not end at one broken file, whatever it raises
         return PartStatus(need, known, UNREADABLE, note=reason(error, need))
+    if need.kind == "boxes":
+        contents = replace(contents, classes=None)  # those that happen to be in this list
     there = existing(contents.images)
     counts = {"images": len(there) if contents.images else contents.count} if need.kind != "references" else {}
     counts |= {} if contents.captions is None else {"captions": contents.captions}
