@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations publish test lab lint notebooks clean
+.PHONY: results ablations publish test benchmark lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -32,6 +32,10 @@ test: .venv/.installed lint
 	$(MAKE) results PROFILE=smoke
 	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
 	TQDM_DISABLE=1 $(BIN)/pytest notebooks --nbval-lax --nbval-current-env -n 2 --dist loadfile
+
+# How fast each part is beside what one would use instead, on an idle machine: results/benchmarks/.
+benchmark: .venv/.installed
+	$(BIN)/python benchmarks/run.py
 
 # For whoever edits a notebook: runs the committed copies on `smoke` and keeps their outputs, as nbval wants them.
 notebooks: .venv/.installed
