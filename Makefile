@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations pretrained publish test faults soak cluster audit licences demo book lab lint notebooks clean
+.PHONY: results ablations pretrained publish test faults soak cluster benchmark audit licences demo book lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -39,6 +39,10 @@ test: .venv/.installed lint
 	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
 	$(BIN)/python tests/smoke_copies.py .nbval
 	TQDM_DISABLE=1 $(BIN)/pytest .nbval --nbval-lax --nbval-current-env -n 2 --dist loadfile
+
+# How fast each part is beside what one would use instead, on an idle machine: results/benchmarks/.
+benchmark: .venv/.installed
+	$(BIN)/python benchmarks/run.py
 
 # Every hostile case, by kind; a part of `make test`.
 faults: .venv/.installed

@@ -1,73 +1,89 @@
-"""Photos a second that reach the training step, in one process: python benchmarks/loading.py PROFILE FOLDER [FOLDER …]
+"""Photos per second that become training tensors at 224 px on one core: python benchmarks/loading.py [FOLDER …]
 
-Each FOLDER is a data root with the profile's set, such as the original and one of smaller photos. They are timed in
-turns, by processor time, and the fastest turn counts: other work on the machine only ever slows one down. The files are
-in memory after the first turn; what a slow disk adds, the size of a photo tells.
+Each FOLDER holds JPEGs; without one, photos of 640 x 480 are drawn. Compared on the same files: this project's loader,
+what it did before (decode the whole photo, then crop), torchvision's own transforms, and open_clip's where it is
+installed (extra `benchmark`; it does not jitter colours, so a second comparison leaves that out).
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from cliplite_core.config import Config
+import numpy as np
+import torch
+from PIL import Image
+from timing import Row, compare
+from torchvision.transforms import v2
+
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.images import read_image
-from cliplite_core.data.pairs import CaptionPairs, PairBatches, pair_loader
-from cliplite_core.data.splits import read_split
-from cliplite_core.data.tokenizer import train_wordpiece
+from cliplite_core.data.pairs import CaptionPairs
+from cliplite_core.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from cliplite_core.profiles import load_profile
 
-
-def items_below(config: Config, root: Path, images: int) -> list[CaptionedImage]:
-    os.environ["CLIPLITE_DATA"] = str(root)
-    return read_split(config, config.data.train_split)[:images]
+SIDE = 224
 
 
-def loading(config: Config, items: list[CaptionedImage]) -> Callable[[], None]:
-    """One pass through the loader of training: decode, crop, jitter, tokenise, batch."""
-    texts = [caption for item in items for caption in item.captions]
-    tokenizer = train_wordpiece(texts, 500, config.data.max_tokens)
-    size = min(config.train.batch_size, len(items))
-    batches = iter(
-        pair_loader(CaptionPairs(items, config.data, seed=0), PairBatches(len(items), size, seed=0), tokenizer)
-    )
-    return lambda: [next(batches) for _ in range(len(items) // size)] and None
+def draw_photos(folder: Path, count: int) -> list[Path]:
+    """Smooth shapes under grain: JPEGs of 640 x 480 and some 150 kB, as COCO's are."""
+    rng, paths = np.random.default_rng(0), []
+    for number in range(count):
+        coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((640, 480))
+        noisy = np.asarray(coarse) + rng.normal(0, 12, (480, 640, 3))
+        paths.append(folder / f"{number}.jpg")
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(paths[-1], quality=92)
+    return paths
 
 
-def images_per_second(work: Callable[[], None], images: int) -> float:
-    started = time.process_time()
-    work()
-    return images / (time.process_time() - started)
+def pipelines(paths: Sequence[Path], jitter: float) -> dict[str, Callable[[], None]]:
+    """What is compared, the one that the others are compared with last."""
+    config = load_profile("coco", image_size=SIDE, color_jitter=jitter, flip=False, cache_images=False)
+    items = [CaptionedImage(path, ("a caption",), number) for number, path in enumerate(paths)]
+    pairs = CaptionPairs(items, config.data, seed=0)
+    crop, last = v2.RandomResizedCrop(SIDE, scale=(0.2, 1.0)), [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)]
+    colors = [v2.RandomApply([v2.ColorJitter(jitter, jitter, jitter, jitter / 4)], p=0.8)] if jitter else []
+    theirs = v2.Compose([crop, *colors, *last, v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+
+    def opened(path: Path) -> Image.Image:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+
+    works = {
+        "cliplite": lambda: [pairs[0, row] for row in range(len(paths))] and None,
+        "cliplite before: whole photos": lambda: [pairs.transform(read_image(path)) for path in paths] and None,
+    }
+    if not jitter and find_spec("open_clip"):
+        from open_clip import image_transform
+
+        open_clip = image_transform(SIDE, is_train=True)
+        works["open_clip"] = lambda: [open_clip(opened(path)) for path in paths] and None
+    works["torchvision"] = lambda: [theirs(opened(path)) for path in paths] and None
+    return works
+
+
+def measure(quick: bool, folders: Sequence[Path] = ()) -> list[Row]:
+    rows, turns = [], 2 if quick else 7
+    with tempfile.TemporaryDirectory() as drawn:
+        sets = {folder.name: sorted(folder.rglob("*.jpg")) for folder in folders}
+        sets = sets or {"drawn photos": draw_photos(Path(drawn), 4 if quick else 64)}
+        for name, paths in sets.items():
+            kilobytes = sum(path.stat().st_size for path in paths) / len(paths) / 1e3
+            for jitter, what in ((0.4, "colour jitter"), (0.0, "no jitter")):
+                part = f"loading {name}, {kilobytes:.0f} kB each, {SIDE} px, {what}"
+                rows += compare(part, pipelines(paths, jitter), turns, "photos/s", len(paths))
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("profile")
-    parser.add_argument("roots", nargs="+", type=Path, metavar="FOLDER")
-    parser.add_argument("--images", type=int, default=512, help="at most this many (default: %(default)s)")
-    parser.add_argument("--turns", type=int, default=5, help="default: %(default)s")
-    options = parser.parse_args()
-    config = load_profile(options.profile, cache_images=False, train_fraction=1.0, batch_size=16)
-    sets = {root: items_below(config, root, options.images) for root in options.roots}
-    works = {
-        root: (lambda items=items: [read_image(item.path) for item in items] and None) for root, items in sets.items()
-    }
-    loaders = {root: loading(config, items) for root, items in sets.items()}
-    decoded, loaded = dict.fromkeys(sets, 0.0), dict.fromkeys(sets, 0.0)
-    for _ in range(options.turns):
-        for root, items in sets.items():
-            decoded[root] = max(decoded[root], images_per_second(works[root], len(items)))
-            loaded[root] = max(loaded[root], images_per_second(loaders[root], len(items) // 16 * 16))
-    first = options.roots[0]
-    print("  kB a photo     decoded/s            loaded/s")
-    for root, items in sets.items():
-        size = sum(item.path.stat().st_size for item in items) / len(items) / 1e3
-        ratios = (f"{speed[root]:9.1f} ({speed[root] / speed[first]:4.2f} x)" for speed in (decoded, loaded))
-        print(f"{size:12.1f} {' '.join(ratios)}  {root}")
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
+    for row in measure(quick=False, folders=parser.parse_args().folders):
+        ratio = f"{row.times_as_fast[1]:.2f} x {row.reference}" if row.times_as_fast else ""
+        print(f"{row.value[1]:8.1f} {row.unit}  {row.what:32s} {ratio:24s} {row.part}")
 
 
 if __name__ == "__main__":

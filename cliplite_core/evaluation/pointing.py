@@ -27,12 +27,14 @@ def pointing_game(heatmaps: Iterable[Tensor], boxes: Iterable[Tensor]) -> Tensor
         (N,) float hits. Several equally hot pixels count by the share of them that lies in a box, so that a
         flat map earns what chance would.
     """
-    return torch.stack(
-        [
-            box_masks(truth, heat.shape).any(0)[heat == heat.max()].float().mean()
-            for heat, truth in zip(heatmaps, boxes, strict=True)
-        ]
-    )
+    return torch.stack([_share_of_peak(heat, truth) for heat, truth in zip(heatmaps, boxes, strict=True)])
+
+
+def _share_of_peak(heat: Tensor, boxes: Tensor) -> Tensor:
+    """Share of the hottest pixels, mostly one, whose centre lies in a box, as `box_masks` counts."""
+    y, x = ((heat == heat.max()).nonzero() + 0.5).unsqueeze(-1).unbind(1)  # each of shape: (pixels, 1)
+    x1, y1, x2, y2 = boxes.unbind(1)  # each of shape: (K,)
+    return ((x1 <= x) & (x < x2) & (y1 <= y) & (y < y2)).any(1).float().mean()
 
 
 def pointing_baselines(sizes: Iterable[tuple[int, int]], boxes: Iterable[Tensor]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
+from cliplite_core.data.labelled.boxes import box_masks
 from cliplite_core.evaluation.pointing import (
     box_accuracy,
     box_from_heatmap,
@@ -27,6 +28,18 @@ def test_pointing_hits_when_the_peak_pixel_is_in_any_box():
     peaks = [(2, 1), (4, 3), (0, 7), (5, 3), (4, 4), (1, 2), (2, 0)]
     hits = pointing_game([peak_at(*peak) for peak in peaks], [boxes] * len(peaks))
     assert hits.tolist() == [1, 1, 1, 0, 0, 0, 0]
+
+
+def test_pointing_agrees_with_rasterised_boxes():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        heat = torch.randint(0, 4, (7, 9), generator=generator).float()  # many equally hot pixels
+        corners = torch.rand(3, 4, generator=generator) * torch.tensor([9.0, 7.0, 9.0, 7.0])
+        boxes = torch.cat(
+            [torch.minimum(corners[:, :2], corners[:, 2:]), torch.maximum(corners[:, :2], corners[:, 2:])], 1
+        )
+        expected = box_masks(boxes, heat.shape).any(0)[heat == heat.max()].float().mean()
+        assert torch.equal(pointing_game([heat], [boxes]), expected[None])
 
 
 def test_pointing_at_an_object_without_boxes_misses():

@@ -1,0 +1,111 @@
+"""One table of how fast each part is beside what one would use instead: make benchmark
+
+All parts run one after the other on an otherwise idle machine; what is compared takes turns. Ratios carry over to other
+machines better than times: medians of the ratio turn by turn, with quartiles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+import torch
+from timing import Row
+
+from cliplite_core.storage.files import write_text
+
+PARTS = ("training", "objectives", "frozen", "loading", "retrieval", "voc", "startup")
+PACKAGES = ("torch", "torchvision", "transformers", "numpy", "pillow", "scikit-learn", "open_clip_torch")
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def machine() -> dict[str, object]:
+    """What the figures are figures of."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load before": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "packages": versions,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Format rows for people: medians with quartiles in brackets."""
+
+    def spread(values: tuple[float, float, float] | None) -> str:
+        return "–" if values is None else "{1:.3g} [{0:.3g}, {2:.3g}]".format(*values)
+
+    return pd.DataFrame(
+        {
+            "part": row.part,
+            "what": row.what,
+            "measured": f"{spread(row.value)} {row.unit}",
+            "times as fast": spread(row.times_as_fast),
+            "as": row.reference or "–",
+        }
+        for row in rows
+    )
+
+
+def run(parts: Sequence[str], quick: bool, folder: Path) -> list[Row]:
+    """Measure parts and write `benchmarks.json` and `benchmarks.md` into the folder."""
+    of_machine, rows = machine(), []
+    for part in parts:
+        print(f"{part} …", flush=True)
+        rows += import_module(part).measure(quick)
+    content = {"machine": of_machine, "quick": quick, "rows": [asdict(row) for row in rows]}
+    write_text(folder / "benchmarks.json", json.dumps(content, indent=1) + "\n")
+    packages = ", ".join(f"{name} {found}" for name, found in of_machine["packages"].items())
+    head = [
+        "# Benchmarks",
+        "",
+        f"{of_machine['processor']}, {of_machine['cores']} cores, {of_machine['threads']} thread(s) used, load of "
+        f"{of_machine['load before']} before; Python {of_machine['python']}, {packages}; {of_machine['date']}.",
+        "Medians [quartiles] over turns. “Times as fast” compares turn by turn; processor time where one thread works.",
+    ]
+    if quick:
+        head.append("**A trial of seconds: these figures mean nothing.**")
+    lines = [*head, "", table(rows).to_markdown(index=False, disable_numparse=True), ""]
+    write_text(folder / "benchmarks.md", "\n".join(lines))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="small shapes, to see that it runs")
+    parser.add_argument("--out", type=Path, help="folder (default: results/benchmarks, or results/local/benchmarks)")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"PART: found {', '.join(sorted(unknown))}, expected some of {', '.join(PARTS)}")
+    partial = options.quick or options.parts
+    folder = options.out or RESULTS / ("local/benchmarks" if partial else "benchmarks")
+    print(table(run(options.parts or PARTS, options.quick, folder)).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
