@@ -39,6 +39,7 @@ def use_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
+            "axes.axisbelow": True,
             "grid.color": "#E6E6E6",
             "grid.linewidth": 0.6,
             "lines.linewidth": 1.6,

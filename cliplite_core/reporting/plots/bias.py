@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from cliplite_core.evaluation.bias_measures import COSTS
@@ -19,7 +19,7 @@ from cliplite_core.reporting.metrics import half_width
 from cliplite_core.reporting.plots.common import SMALL, bars, legend_below, made_of, picture
 
 Results = Mapping[tuple[str, str], Sequence[Mapping[str, np.ndarray | float]]]  # objective, treatment = one per seed
-SIDES = {"to women": 0.25, "to men": 1.0}  # opacity of a bar
+SIDES = {"to women": 0.25, "to men": 1.0}  # share of the objective's colour in a bar, the rest is white
 SEEN = {  # what queries see: title and axis of a panel
     "gap": ("gap: how far apart a query\nholds men and women", "cosine × 100"),
     "planted gap": ("planted gap: how much nearer\nis the usual gender", "cosine × 100"),
@@ -72,21 +72,25 @@ def alignment_bars(results: Results, k: int) -> Figure:
     found = by_query(results)
     figure, axes = plt.subplots(1, len(COLORS), figsize=(PAGE, 2.6))
     for axis, (objective, color) in zip(axes, COLORS.items(), strict=True):
-        for step, (side, alpha) in enumerate(SIDES.items()):
+        for step, (side, share) in enumerate(SIDES.items()):
             mine = found[(found["objective"] == objective) & (found["metric"] == side)]
             at = np.arange(len(mine)) + 0.4 * (step - 0.5)
-            look = {"facecolor": to_rgba(color, alpha), "edgecolor": color, "linewidth": 0.8, "ecolor": "black"}
+            look = {"facecolor": _paler(color, share), "edgecolor": color, "linewidth": 0.8, "ecolor": "black"}
             axis.bar(at, mine["mean"], 0.4, yerr=mine["ci95"], error_kw={"elinewidth": 1}, **look)
         axis.set(xticks=range(len(mine)), xticklabels=mine["treatment"], title=LABELS[objective])
         axis.axhline(0, color="black", linewidth=0.8)
         axis.grid(axis="x")
     axes[0].set_ylabel(f"mean cosine × 100\nto the {k} nearest images")
-    handles = [plt.Rectangle((0, 0), 1, 1, fc=to_rgba(GREY, alpha), ec=GREY) for alpha in SIDES.values()]
+    handles = [plt.Rectangle((0, 0), 1, 1, fc=_paler(GREY, share), ec=GREY) for share in SIDES.values()]
     queries = len(next(iter(results.values()))[0]["to men"])
     said = f"mean of {queries} queries, 95 % intervals over them; each panel has its own scale"
     look = {"loc": "outside lower center", "ncols": 2, "title": said, "title_fontsize": SMALL}
     figure.legend(handles, SIDES, **look)
     return figure
+
+
+def _paler(color: str, share: float) -> tuple[float, ...]:
+    return tuple(1 - share * (1 - part) for part in to_rgb(color))
 
 
 def removal_grid(results: Results, rows: pd.DataFrame, by_colour: float) -> Figure:
