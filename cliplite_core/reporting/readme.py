@@ -18,6 +18,7 @@ SHOWN = "scenes"  # the profile a newcomer runs first
 VERDICTS = {"scenes": "scenes", "flickr8k": "photos", "flickr8k_frozen": "photos, frozen encoders"}
 CONVERGENCE = "Recall at convergence: R@10 (%), the mean of both directions, by the pairs that a run has seen"
 SHARES = "Likewise, by the share of the training photos"
+RECIPE = "From the recipe of the paper's probable baseline to CLIP-Lite's, one change after the other"
 START, END = "<!-- verdicts: written by make publish -->", "<!-- end of verdicts -->"
 
 
@@ -113,8 +114,9 @@ def _findings(profile: str) -> str:
 
 
 def _converged(folder: Path) -> str:
-    """Return the tables of the studies of convergence, where they were run."""
-    return _table(folder, "convergence", CONVERGENCE) + _table(folder, "convergence_data", SHARES)
+    """Return the tables of the studies that the verdicts rest on, where they were run."""
+    titles = {"convergence": CONVERGENCE, "convergence_data": SHARES, "ablation_recipe": RECIPE}
+    return "".join(_table(folder, name, title) for name, title in titles.items())
 
 
 def _table(folder: Path, name: str, title: str) -> str:
