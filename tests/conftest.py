@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,4 +66,5 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def model(tokenizer: PreTrainedTokenizerFast) -> CLIPLite:
     """A tiny model with random weights, in evaluation mode."""
     set_seed(0)
-    return CLIPLite(load_profile("smoke", **TINY), tokenizer).eval()
+    untuned = dataclasses.replace(load_profile("smoke", **TINY, score_scale=None), tuned={})
+    return CLIPLite(untuned, tokenizer).eval()

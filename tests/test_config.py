@@ -139,7 +139,7 @@ def test_a_profile_of_ones_own_extends_another_field_by_field(tmp_path):
     assert dataclasses.replace(config, profile="smoke") == load_profile("smoke", steps=7, image_lr=1.0)
 
 
-TUNED = """extends = "smoke"
+TUNED = """extends = "coco"
 [optim]
 weight_decay = 0.5
 [tuned.jsd]
@@ -170,7 +170,7 @@ def test_a_child_s_own_value_is_not_undone_by_what_its_parent_tuned(tmp_path):
 
 def test_what_was_tuned_is_no_part_of_a_run(tmp_path):
     config = load_profile(written(tmp_path, TUNED), objective="infonce")
-    plain = dataclasses.replace(load_profile("smoke", objective="infonce", weight_decay=0.2), profile="mine")
+    plain = dataclasses.replace(load_profile("coco", objective="infonce", weight_decay=0.2), profile="mine")
     assert config.hash() == plain.hash() and Config.from_dict(config.to_dict()).tuned == {}
 
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from cliplite_core.commands.overrides import FIELDS_HELP, parse_assignments, take
 from cliplite_core.config import Config, ConfigError
 from cliplite_core.storage.files import write_text
-from cliplite_core.storage.weights import find_model, weights_source
 
 if TYPE_CHECKING:
     from cliplite_core.data.captions import CaptionedImage
@@ -135,6 +134,8 @@ def planned(captions: str, images: str, out: Path, values: dict[str, Any]) -> li
 
 def pretrained(values: Mapping[str, Any]) -> dict[str, str]:
     """Return where the encoders' weights come from: packages where they are installed, else names that are fetched."""
+    from cliplite_core.storage.weights import weights_source
+
     found = {}
     for field, (package, online) in PRETRAINED.items():
         if field not in values:
@@ -191,6 +192,7 @@ def is_written(out: Path, data: str, weights: str) -> bool:
         weights: from `file_digest`.
     """
     from cliplite_core.storage.fingerprint import file_digest
+    from cliplite_core.storage.weights import find_model
 
     try:
         metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ def images(count: int) -> Tensor:
 def trained(tokenizer) -> CLIPLite:
     """A tiny model whose norms and statistics are no longer as they start, frozen encoders standardised."""
     set_seed(0)
-    model = CLIPLite(load_profile("smoke", **TINY, frozen=True, text_pool="mean"), tokenizer).train()
+    model = CLIPLite(load_profile("smoke", **TINY | {"frozen": True, "text_pool": "mean"}), tokenizer).train()
     with torch.no_grad():
         features = model.image_features(images(8))
         model.standardize["image"].measure(features)

@@ -111,7 +111,7 @@ FAULTS: dict[str, Fault] = {
     "a table of tuned fields for one objective": Fault(
         lambda own: own.says("[tuned.jsd]\nimage_lr = 1.0\n"), r"\[tuned\] has jsd; expected a table for each"
     ),
-    "no such profile": Fault(lambda own: own.profile.unlink(), r"unknown profile '.*mine\.toml'; known: coco"),
+    "no such profile": Fault(lambda own: own.profile.unlink(), r"unknown profile '.*mine\.toml'; known: cc3m, coco"),
     "an empty word for a profile": Fault(fields(), "unknown profile ''", ("train", "")),
     "a path for a profile": Fault(fields(), r"unknown profile '\.\./smoke'", ("train", "../smoke")),
     "an empty profile for results": Fault(fields(), "unknown profile ''", ("results", "")),
@@ -124,7 +124,7 @@ FAULTS: dict[str, Fault] = {
         fields(), "'seeds' got '1e-4'|expected int", ("notebook", "04_retrieval", "seeds=1e-4")
     ),
     "an unknown verb": Fault(fields(), "invalid choice: 'trian'|'trian'", ("trian", "smoke")),
-    "a side of nothing": Fault(fields(), "side: got 0, expected 64 to", ("data", "prepare", "PROFILE", "--side", "0")),
+    "a side of nothing": Fault(fields(), "side: got 7, expected 64 to", ("data", "prepare", "PROFILE", "--side", "7")),
     "a model that is nowhere": Fault(
         fields(), "nowhere not found", ("export", "nowhere", "x", "--format", "torchvision")
     ),
@@ -157,7 +157,7 @@ def test_what_other_editors_write_is_read(met, fault):
     ("field", "value"), [("image_width", 512), ("text_hidden", 4096), ("units", 65_536), ("image_size", 4096)]
 )
 def test_a_size_that_no_memory_holds_is_named_before_anything_is_allocated(met, monkeypatch, field, value):
-    monkeypatch.setattr("cliplite_core.runs.machine_memory_gib", lambda: 0.6)
+    monkeypatch.setattr("cliplite_core.storage.memory.machine_memory_gib", lambda: 0.6)
     monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
     met(Fault(fields(f"{field}={value}"), rf"{field}: got {value}, with which this run takes more than \d+ GiB"))
 

@@ -26,7 +26,7 @@ def test_parts_are_counted_and_several_notebooks_name_one_part_once(profile):
     assert train.expected == {"images": 118_287, "captions": 591_753}
     val = parts["coco/annotations/captions_val2017.json"]  # tuned on, reported, and the photos of people
     assert val.need.notebooks == ("00", "01", "04", "07", "11")
-    assert parts["coco/annotations/instances_val2017.json"].counts == {"images": 2, "classes": 1}
+    assert parts["coco/annotations/instances_val2017.json"].counts == {"images": 2}
     assert parts["tiere und dinge/test"].counts == {"images": 4, "classes": 2}
     assert parts["tiere und dinge/test"].need.notebooks == ("03", "05", "07")
     assert parts["refcoco/refs.json val"].state == "found"
