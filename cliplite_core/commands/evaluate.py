@@ -8,7 +8,6 @@ import json
 from cliplite_core.commands.fit import add_pairs
 from cliplite_core.commands.overrides import parse_assignments, take
 from cliplite_core.config import ConfigError
-from cliplite_core.storage.weights import find_model
 
 SPLITS = ("all", "train", "val", "test")
 EPILOG = """
