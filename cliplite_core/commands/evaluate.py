@@ -58,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _fitted_on(model: str) -> str | None:
     """The fingerprint of the pairs that a model was fitted on, where it says so."""
+    from cliplite_core.storage.weights import find_model
+
     try:
         return json.loads((find_model(model) / "metrics.json").read_text(encoding="utf-8"))["data"]["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError):
