@@ -24,8 +24,9 @@ def figure():
     plt.close("all")
 
 
-def test_the_title_compares_the_end_of_the_chain_with_its_beginning(figure):
-    assert figure.axes[0].get_title() == "linear probe top-1 (%)\nlast against first: 20.0 ± 0.0"
+def test_clip_lite_at_the_end_of_the_chain_is_compared_with_clip_at_its_beginning(figure):
+    assert figure.axes[0].get_title() == "linear probe top-1 (%)"
+    assert figure.axes[0].get_xlabel() == "last less first:\n+20.0 ± 0.0"
 
 
 def test_steps_stand_from_the_top_down_and_nothing_is_cut_off(figure):

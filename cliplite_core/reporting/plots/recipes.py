@@ -18,17 +18,18 @@ APART = 0.13  # between the objectives of one step
 
 
 def recipes(rows: pd.DataFrame) -> Figure:
-    """Draw quality at each step of the chain, from the top down; the title compares the two ends.
+    """Draw quality at each step of the chain, from the top down; below, CLIP-Lite's last step less CLIP's first.
 
     Args:
         rows: of one study, from `Experiment.frame`, with `step` in the order of the chain; whiskers are 95 % intervals.
     """
     measures, steps = rows["metric"].unique(), rows["step"].unique()
-    figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 0.75 + 0.42 * len(steps)), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.1 + 0.36 * len(steps)), sharey=True, squeeze=False)
     for axis, measure in zip(axes[0], measures, strict=True):
         mine = rows[rows["metric"] == measure]
         _steps(axis, mine)
-        axis.set_title(f"{MEASURES[measure]}\n{_ends(mine)}", fontsize=8)
+        axis.set_title(MEASURES[measure], fontsize=8)
+        axis.set_xlabel(_ends(mine), fontsize=8)
     axes[0, 0].set_yticks(range(len(steps)), ["+ " * (number > 0) + step for number, step in enumerate(steps)])
     axes[0, 0].set_ylim(len(steps) - 0.5, -0.5)
     legend_below(figure, axes[0, 0])
@@ -50,4 +51,5 @@ def _ends(rows: pd.DataFrame) -> str:
     """Say how far CLIP-Lite at the end of the chain is ahead of CLIP at its beginning, paired by seed."""
     ends = rows.query("objective == 'jsd'").iloc[-1], rows.query("objective == 'infonce'").iloc[0]
     gaps = np.subtract(*(end["values"] for end in ends))
-    return f"last against first: {interval(gaps.mean(), half_width(gaps) if len(gaps) > 1 else None)}".replace("-", "−")
+    size = interval(gaps.mean(), half_width(gaps) if len(gaps) > 1 else None)
+    return f"last less first:\n{'+' if gaps.mean() > 0 else ''}{size}".replace("-", "−")
