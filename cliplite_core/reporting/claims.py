@@ -132,7 +132,8 @@ def verdicts(profiles: Mapping[str, str], place: Callable[[str], Path] = results
     """
     there = {name: word for name, word in profiles.items() if experiments_of(name, place)}
     tested = pd.concat(weigh_claims(name, place).assign(on=word) for name, word in there.items())
-    tested = tested[tested["verdict"] != UNTESTED].replace({"regime": {"every regime": REGIMES[0]}})
+    again = tested["regime"].eq("every regime") & tested.duplicated(["claim", "difference"])
+    tested = tested[(tested["verdict"] != UNTESTED) & ~again].replace({"regime": {"every regime": REGIMES[0]}})
     cells = tested.assign(cell=[_cell(line) for line in tested.itertuples()])
     cells = cells.groupby(["claim", "regime"])["cell"].agg(lambda found: "<br>".join(dict.fromkeys(found)))
     lines = []
