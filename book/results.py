@@ -18,8 +18,9 @@ TITLES = {
     "flickr8k": "Flickr8k, from scratch",
     "flickr8k_frozen": "Flickr8k, frozen encoders, at convergence",
 }
-SHORT = ["claim", "paper", "CLIP-Lite here", "against", "difference", "verdict"]
-VERDICTS = {"does not hold": "no", "holds": "yes", "reproduced": "yes", "not ": "open", "cannot": "open", "–": "open"}
+SHORT = ["claim", "paper", "regime", "CLIP-Lite here", "against", "difference", "verdict"]
+# As `reporting.claims` has them.
+VERDICTS = {"CLIP-Lite ahead": "yes", "CLIP ahead": "no", "undecided": "open", "not tested": "open"}
 
 
 def published_profiles() -> list[str]:
@@ -65,13 +66,12 @@ def tabs(profiles: list[str], table: Callable[[str], str]) -> str:
 
 def verdict_table(profile: str) -> str:
     """Return a profile's verdict on each claim of the paper as Markdown, from its published tables; "" without any."""
-    tables = RESULTS / profile / "tables"
-    path = next((path for path in (tables / "verdicts.csv", tables / "claims.csv") if path.exists()), None)
-    if path is None:
+    path = RESULTS / profile / "tables" / "claims.csv"
+    if not path.exists():
         return ""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = [name for name in rows[0] if path.stem == "verdicts" or name in SHORT]
+    columns = [name for name in rows[0] if name in SHORT]
     return pd.DataFrame([{name: _marked(row[name]) for name in columns} for row in rows]).to_markdown(index=False)
 
 

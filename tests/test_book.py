@@ -18,6 +18,8 @@ from book.pages import citation
 from cliplite_core.commands.parser import VERBS
 from cliplite_core.config import SECTION_OF
 from cliplite_core.objectives import jsd_bound
+from cliplite_core.reporting.claims import AHEAD, OPEN, UNTESTED
+from cliplite_core.reporting.claims import BEHIND as CLIP_AHEAD
 
 NAMES = Names.of_package()
 
@@ -32,8 +34,8 @@ def published(tmp_path, monkeypatch) -> Path:
     (profile / "figures" / "overview.png").write_bytes(b"")
     with (profile / "tables" / "claims.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["claim", "paper", "verdict", "profile"])
-        rows.writerow(["one negative is enough", "+1", "does not hold here", "scenes"])
+        rows.writerow(["claim", "paper", "regime", "verdict", "seeds"])
+        rows.writerow(["one negative is enough", "+1", "short", CLIP_AHEAD, "3"])
     injected = '# Parameters\nprofile = "scenes"\nseeds = 3'
     cells = [
         {"cell_type": "markdown", "metadata": {}, "source": "# Title\n\n$$a = b$$\nas `jsd_bound` has it"},
@@ -83,11 +85,9 @@ def test_a_profile_without_results_only_leaves_its_page_out(published, tmp_path)
 
 def test_a_verdict_is_that_of_the_published_table_and_has_its_colour(published):
     table = results.verdict_table("scenes")
-    assert '<span class="verdict no">does not hold here</span>' in table
-    assert "+1" in table and "profile" not in table
-    (published / "tables" / "verdicts.csv").write_text("claim,regime,verdict\nfaster,short,holds here\n")
-    table = results.verdict_table("scenes")
-    assert '<span class="verdict yes">holds here</span>' in table and "regime" in table and "+1" not in table
+    assert f'<span class="verdict no">{CLIP_AHEAD}</span>' in table
+    assert "+1" in table and "regime" in table and "seeds" not in table
+    assert results.VERDICTS.keys() == {AHEAD, CLIP_AHEAD, OPEN, UNTESTED}, "each verdict has a colour"
 
 
 def test_links_lead_to_pages_and_files_and_lose_what_is_in_neither(tmp_path):
