@@ -88,7 +88,7 @@ def lengths(rows: pd.DataFrame) -> Figure:
 
 
 def negatives(rows: pd.DataFrame) -> Figure:
-    """Draw quality of JSD against its number of negatives, with the other objectives as level lines.
+    """Draw quality against the number of negatives, with objectives that always use all of them as level lines.
 
     Args:
         rows: of the studies `negatives` and `objective`, from `Experiment.frame`.
@@ -98,8 +98,9 @@ def negatives(rows: pd.DataFrame) -> Figure:
     axes = _panels(figure, measures)
     for axis, measure in zip(axes, measures, strict=True):
         mine = rows[rows["metric"] == measure]
-        curves(axis, mine[mine["study"] == "negatives"], "negatives", "negatives per positive")
-        others = mine[(mine["study"] == "objective") & (mine["objective"] != "jsd")]
+        varied = mine[mine["study"] == "negatives"]
+        curves(axis, varied, "negatives", "negatives per pair")
+        others = mine[(mine["study"] == "objective") & ~mine["objective"].isin(varied["objective"])]
         for other in others.itertuples():
             look = {"color": COLORS[other.objective], "linewidth": 1.2, "linestyle": "--"}
             axis.axhline(other.mean, label=f"{LABELS[other.objective]}, all negatives", **look)
