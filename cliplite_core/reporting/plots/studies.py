@@ -121,7 +121,7 @@ def shares(rows: pd.DataFrame) -> Figure:
     figure = _figure(measures)
     axes = _panels(figure, measures)
     for axis, measure in zip(axes, measures, strict=True):
-        curves(axis, rows[rows["metric"] == measure], "share", "share of the images (%)")
+        curves(axis, rows[rows["metric"] == measure], "share", "images used (%)")
     legend_below(figure, axes[0], said=made_of(rows))
     return figure
 
