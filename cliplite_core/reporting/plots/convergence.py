@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cliplite_core.evaluation.convergence import BEST, END, KNOWN
-from cliplite_core.reporting.figures import COLORS, LABELS, PAGE
+from cliplite_core.reporting.figures import COLORS, LABELS, MARKERS, PAGE
 from cliplite_core.reporting.plots.common import legend_below
 
-MARKERS = {"jsd": "o", "infonce": "s", "sigmoid": "^"}
 TITLES = {END: "held out, at the end", BEST: "held out, stopped at its best", KNOWN: "training photos, at the end"}
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cliplite_core.evaluation.quality import MEASURES
-from cliplite_core.reporting.figures import COLORS, LABELS, PAGE
+from cliplite_core.reporting.figures import COLORS, LABELS, MARKERS, PAGE
 from cliplite_core.reporting.metrics import half_width
 from cliplite_core.reporting.plots.common import legend_below
 from cliplite_core.reporting.tables import interval
@@ -41,7 +41,7 @@ def _steps(axis: Axes, rows: pd.DataFrame) -> None:
     for number, objective in enumerate(present):
         mine = rows[rows["objective"] == objective]
         y = np.arange(len(mine)) + APART * (2 * number - len(present) + 1)
-        look = {"color": COLORS[objective], "marker": "osD"[number], "ms": 4, "capsize": 2, "elinewidth": 1}
+        look = {"color": COLORS[objective], "marker": MARKERS[objective], "ms": 4, "capsize": 2, "elinewidth": 1}
         axis.errorbar(mine["mean"], y, xerr=mine["ci95"].fillna(0), lw=1, label=LABELS[objective], **look)
     axis.set_xlim(left=0)
     axis.grid(axis="y")
