@@ -71,8 +71,9 @@ def imported(notebook):
 
 
 SCENES = files("cliplite_core/scenes/*.py", "data/concepts.csv", "data/activities.csv") if BASE.data.scenes_train else []
-# The root is what a weight depends on, but for its __init__ and __main__.
-TRAINING = files("cliplite_core/[a-z]*.py", *(f"cliplite_core/{wing}/*.py" for wing in ("config", "data", "storage")))
+# A weight depends on the root, but for its __init__ and __main__, and on what stands below it.
+BELOW = ("callbacks", "config", "data", "storage")
+TRAINING = files("cliplite_core/[a-z]*.py", *(f"cliplite_core/{wing}/*.py" for wing in BELOW))
 MEASURING = TRAINING + files(
     "cliplite_core/evaluation/*.py", "cliplite_core/data/labelled/*.py", "cliplite_core/data/inventory/needs.py"
 )

@@ -118,7 +118,7 @@ TRAININGS = {"pretrain": 3, "ablation": 6, "quality": 6, "notebook": 12}
     ("name", "again"),
     [
         ("cliplite_core/data/captions.py", TRAININGS),
-        ("cliplite_core/callbacks.py", TRAININGS),
+        ("cliplite_core/callbacks/curves.py", TRAININGS),
         ("data/activities.csv", {"training_data": 1, "data": 1, **TRAININGS}),
         ("cliplite_core/evaluation/retrieval.py", {"quality": 6, "notebook": 12}),
         ("data/prompts.json", {"quality": 6, "notebook": 12}),
