@@ -14,6 +14,27 @@ from cliplite_core.storage.logs import read_log
 
 MEASURE = "R@10"
 END, BEST, KNOWN = REACHED = ("at the end", "stopped at its best", "on training images")
+CONVERGED = {  # studies whose runs are long enough to ask where they end, and what their rows are called
+    "length": "convergence",
+    "train_fraction": "shares, converged",
+    "negatives": "negatives, converged",
+    "negative_sum": "sums, converged",
+    "batch_size": "batches, converged",
+}
+
+
+def converged_studies(runs: Sequence[AblationRun]) -> dict[str, pd.DataFrame]:
+    """Return `convergence` of each study whose runs have frozen encoders, by what its rows are called.
+
+    Args:
+        runs: from `studies.ablation_runs`; those that train encoders are left out.
+
+    Returns:
+        A value of `CONVERGED` -> a table; empty where no run has frozen encoders.
+    """
+    frozen = [run for run in runs if run.config.model.frozen]
+    by_study = {name: [run for run in frozen if run.study == study] for study, name in CONVERGED.items()}
+    return {name: convergence(mine) for name, mine in by_study.items() if mine}
 
 
 def convergence(runs: Sequence[AblationRun]) -> pd.DataFrame:
@@ -23,7 +44,8 @@ def convergence(runs: Sequence[AblationRun]) -> pd.DataFrame:
     the other way round: the mean of both is what stopping promises without having seen its test.
 
     Args:
-        runs: trainings of frozen encoders, whose recall is logged on held-out and on training images.
+        runs: at least one training of one study, with frozen encoders, whose recall is logged on held-out and on
+            training images.
 
     Returns:
         One line per training, indexed by what the study varies, `objective` and `seed`; recall in percent, the mean of
@@ -36,8 +58,7 @@ def convergence(runs: Sequence[AblationRun]) -> pd.DataFrame:
         reached = {END: held_out[MEASURE].iloc[-1], BEST: stopped(held_out), KNOWN: known[MEASURE].iloc[-1]}
         labels = run.settings | {"objective": run.config.objective.objective, "seed": run.config.train.seed}
         lines.append(labels | {name: round(100 * float(value), 4) for name, value in reached.items()})
-    index = [*runs[0].settings, "objective", "seed"] if runs else []
-    return pd.DataFrame(lines).set_index(index) if lines else pd.DataFrame()
+    return pd.DataFrame(lines).set_index([*runs[0].settings, "objective", "seed"])
 
 
 def stopped(curve: pd.DataFrame, measure: str = MEASURE) -> float:
@@ -54,8 +75,3 @@ def stopped(curve: pd.DataFrame, measure: str = MEASURE) -> float:
     halves = [f"{name} {measure}" for name, _ in HALVES]
     chosen = [(curve[here].to_numpy().argmax(), there) for here, there in (halves, halves[::-1])]
     return float(np.mean([curve[there].iloc[at] for at, there in chosen]))
-
-
-def gallery_size(run: AblationRun) -> int:
-    """Return how many held-out pairs stand behind a run's recall."""
-    return int(read_log(train(run.config), "retrieval")["gallery"].iloc[-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cliplite_core.evaluation.convergence import BEST, END, KNOWN, convergence, gallery_size, stopped
+from cliplite_core.evaluation.convergence import BEST, END, KNOWN, converged_studies, convergence, stopped
 from cliplite_core.evaluation.studies import AblationRun
 from cliplite_core.runs import train
 from cliplite_core.storage.logs import read_log
@@ -32,10 +32,15 @@ def test_a_study_s_runs_are_read_as_they_were_logged(tiny):
     log = read_log(train(runs[1].config), "retrieval")
     assert found[END].iloc[1] == pytest.approx(100 * log["R@10"].iloc[-1], abs=1e-3)
     assert found[BEST].iloc[1] == pytest.approx(100 * stopped(log), abs=1e-3) and found[KNOWN].between(0, 100).all()
-    assert gallery_size(runs[0]) == 16
     halves = log[["even R@10", "odd R@10"]].mean(axis=1)
     assert halves.tolist() == pytest.approx(log["R@10"].tolist())
 
 
-def test_without_such_runs_there_is_nothing():
-    assert convergence([]).empty
+def test_only_runs_with_frozen_encoders_are_asked_where_they_end(tiny):
+    frozen = tiny.override(frozen=True, image_prior=False, steps=2)
+    runs = [AblationRun("negatives", {"negatives": k}, frozen.override(negatives=k)) for k in (1, 3)]
+    learning = AblationRun("length", {"pairs": 16}, tiny.override(steps=2))
+    assert converged_studies([learning]) == {}
+    found = converged_studies([*runs, learning])
+    assert list(found) == ["negatives, converged"]
+    assert found["negatives, converged"].index.tolist() == [(1, "jsd", 0), (3, "jsd", 0)]

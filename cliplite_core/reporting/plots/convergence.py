@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -35,6 +36,37 @@ def recall_by_share(rows: pd.DataFrame) -> Figure:
     return _panels(rows.assign(share=100 * rows["train_fraction"]), "share", (END, BEST), "share of the photos (%)")
 
 
+def recall_by_batch(rows: pd.DataFrame) -> Figure:
+    """Draw held-out recall against the batch size at equal pairs, at the end and stopped at its best.
+
+    Args:
+        rows: of one study, from `Experiment.frame`, with `batch_size`.
+    """
+    return _panels(rows, "batch_size", (END, BEST), "pairs per batch")
+
+
+def recall_by_negatives(rows: pd.DataFrame, images: int) -> Figure:
+    """Draw held-out recall against the number of negatives: after a short training, and at the two ends of a long one.
+
+    Args:
+        rows: of the studies of negatives and of their sums, from `Experiment.frame`, with `pairs` seen and `negatives`.
+        images: of the training split, which makes pairs epochs.
+    """
+    short, long = rows["pairs"].min(), rows["pairs"].max()
+    panels = ((short, END, "at the end"), (long, END, "at the end"), (long, BEST, "stopped at its best"))
+    sums = rows["study"].str.startswith("sums")
+    figure, axes = plt.subplots(1, len(panels), figsize=(PAGE, 2.7), sharey=True)
+    for axis, (pairs, metric, title) in zip(axes, panels, strict=True):
+        here = (rows["pairs"] == pairs) & (rows["metric"] == metric)
+        _lines(axis, rows[here & ~sums], "negatives")
+        _lines(axis, rows[here & sums], "negatives", suffix=", summed", linestyle="--", mfc="white")
+        _ticks(axis, rows["negatives"])
+        axis.set(title=f"{pairs / images:.0f} epochs, {title}", xlabel="negatives per pair")
+    axes[0].set_ylabel("R@10, both directions (%)")
+    legend_below(figure, axes[0])
+    return figure
+
+
 def _panels(rows: pd.DataFrame, x: str, metrics: Sequence[str], xlabel: str) -> Figure:
     figure, axes = plt.subplots(1, len(metrics), figsize=(PAGE, 2.7))
     for axis, metric in zip(axes, metrics, strict=True):
@@ -46,13 +78,18 @@ def _panels(rows: pd.DataFrame, x: str, metrics: Sequence[str], xlabel: str) -> 
     return figure
 
 
-def _lines(axis: Axes, rows: pd.DataFrame, x: str) -> None:
+def _lines(axis: Axes, rows: pd.DataFrame, x: str, suffix: str = "", **look: Any) -> None:
     for objective in (name for name in COLORS if name in set(rows["objective"])):
         mine, color = rows[rows["objective"] == objective].sort_values(x), COLORS[objective]
-        axis.plot(mine[x], mine["mean"], marker=MARKERS[objective], ms=4, color=color, label=LABELS[objective])
+        of = {"marker": MARKERS[objective], "ms": 4, "color": color, "label": LABELS[objective] + suffix}
+        axis.plot(mine[x], mine["mean"], **of, **look)
         half = mine["ci95"].astype(float).fillna(0)
         axis.fill_between(mine[x], mine["mean"] - half, mine["mean"] + half, color=color, alpha=0.15, linewidth=0)
-    at = sorted(rows[x].unique())
+    _ticks(axis, rows[x])
+
+
+def _ticks(axis: Axes, places: pd.Series) -> None:
+    at = sorted(places.unique())
     axis.set_xscale("log", base=2)
-    axis.set_xticks(at, [f"{value:g}" for value in at])
+    axis.set_xticks(at, [f"{value:,.10g}" for value in at])
     axis.minorticks_off()
