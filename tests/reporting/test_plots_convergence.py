@@ -48,9 +48,8 @@ def test_batches_share_a_scale_and_have_their_sizes_as_ticks():
 
 
 def test_negatives_stand_at_both_lengths_and_sums_beside_their_means():
-    means = [
-        rows("negatives", [1, 3, 15]).assign(pairs=pairs, study="negatives, converged") for pairs in (30000, 240000)
-    ]
+    lengths = (30000, 240000)
+    means = [rows("negatives", [1, 3, 15]).assign(pairs=pairs, study="negatives, converged") for pairs in lengths]
     sums = [rows("negatives", [3, 15]).assign(pairs=pairs, study="sums, converged") for pairs in lengths]
     drawn = pd.concat([*means, *(some[some["objective"] == "jsd"] for some in sums)], ignore_index=True)
     figure = recall_by_negatives(drawn, images=6000)
