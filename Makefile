@@ -36,7 +36,7 @@ publish: .venv/.installed
 # Unit tests with coverage first; then every notebook again, its checked outputs compared, on the runs of `smoke`.
 test: .venv/.installed lint
 	$(MAKE) results PROFILE=smoke
-	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n 2 --dist loadfile
+	TQDM_DISABLE=1 $(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=95 -n 2 --dist loadfile
 	$(BIN)/python tests/smoke_copies.py .nbval
 	TQDM_DISABLE=1 $(BIN)/pytest .nbval --nbval-lax --nbval-current-env -n 2 --dist loadfile
 

@@ -80,7 +80,7 @@ def encode_once(model: CLIPLite, items: Sequence[CaptionedImage]) -> tuple[np.nd
     """Return what a model's encoders say of a split, before standardisation; computed once for all runs.
 
     Args:
-        model: its encoders' weights, the image size and the items are what the features are kept by.
+        model: the features are keyed by its encoders' weights, the image size and the items.
         items: N images with M captions in all.
 
     Returns:

@@ -1,6 +1,6 @@
 """Training runs: a configuration in, a directory with the trained model out.
 
-A finished run is returned as it is, an interrupted one goes on from its last checkpoint.
+A finished run is returned as it is, an interrupted one resumes from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WATCHED = 256  # held-out pairs that are looked at during training
 def train(config: Config, directory: Path | None = None, settings: str = "", start: Path | None = None) -> Path:
     """Train one model, or return the finished run of exactly this configuration on exactly this data.
 
-    A run whose data has changed since, finished or interrupted, is set aside by a line and trained anew.
+    A run whose data has changed since, finished or interrupted, is set aside with a message and trained again.
 
     Several processes (`accelerate launch`) share each batch and give the weights of one, to rounding, but for what is
     drawn or averaged within a process: dropout and the prior's noise, and the batch norm of the image encoder, which
@@ -55,14 +55,14 @@ def train(config: Config, directory: Path | None = None, settings: str = "", sta
         directory: where the run lies. None = below the runs root, by the configuration's hash.
         settings: of a directory that is not named by the hash: what the run was told, in words; other words count as
             other data.
-        start: a saved model of the same shapes to go on from. None = as the configuration starts it.
+        start: a saved model of the same shapes to start from. None = start as the configuration says.
 
     Returns:
         The run's directory: `model/` (for `CLIPLite.load`), `log.jsonl`, `run.json` (seconds, images/s, device).
 
     Raises:
         FileNotFoundError, ValueError: the data is not there or broken. An image that turns out broken during training
-            ends it; once it is mended, the run goes on from its last checkpoint.
+            ends it; once it is mended, the run resumes from its last checkpoint.
         OSError: a file of the run cannot be written; its last checkpoint is whole.
         NonFiniteLoss: training diverged.
     """
@@ -71,7 +71,7 @@ def train(config: Config, directory: Path | None = None, settings: str = "", sta
     with suppress(OSError):  # a read-only disk may hold the finished run
         directory.mkdir(parents=True, exist_ok=True)
     processes = PartialState(cpu=on_cpu())
-    if processes.num_processes > 1:  # one process group, one run: the others would wait for the lock for ever
+    if processes.num_processes > 1:  # one process group, one run: the others would wait for the lock forever
         return _train(config, directory, processes, settings, start)
     with alone(directory / "lock", f"another process trains {directory.name}; waiting for it to end"):
         return _train(config, directory, processes, settings, start)

@@ -72,7 +72,7 @@ class Trainer:
 
         Raises:
             NonFiniteLoss: the loss is not a finite number; the weights before that step are in `diverged.pt`.
-            OSError: a checkpoint or the log cannot be written; the last checkpoint is whole, and is gone on from.
+            OSError: a checkpoint or the log cannot be written; training resumes from the last whole checkpoint.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self._resume()

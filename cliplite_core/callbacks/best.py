@@ -21,7 +21,7 @@ BEST = "best.pt"  # in a run's directory, until the run is finished
 class KeepBest:
     """Keep the weights of the best validation recall in a file, and end a training that has long stopped improving.
 
-    What is kept is a function of the steps alone: a run that was killed and gone on with keeps and ends where an
+    What is kept is a function of the steps alone: a run that was killed and resumed keeps and ends where an
     unbroken one does. Frozen encoders are left out.
 
     Args:

@@ -73,7 +73,7 @@ class RetrievalCurve:
         model.train()
         ranks = gallery_ranks(scores)
         chance = {f"chance R@{k}": min(1.0, k / pairs) for k in CUTOFFS}
-        # Of every other query by itself: where to stop is chosen on one half, and the recall there told of the other.
+        # Of every other query by itself: one half chooses where to stop, the other half says what the recall is there.
         halves = {half: recall_of(ranks[:, queries]) for half, queries in HALVES}
         halves = {f"{half} {name}": value for half, found in halves.items() for name, value in found.items()}
         self.found = recall_of(ranks)

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     workers(checked)
     prepared = action(
         _prepare,
-        "write the pairs as WebDataset shards, photos shrunk; given again, it goes on where it was",
+        "write the pairs as WebDataset shards, photos shrunk; run again, it resumes where it was",
         "coco --side 256",
     )
     prepared.add_argument(

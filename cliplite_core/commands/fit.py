@@ -2,7 +2,7 @@
 
 Pretrained encoders stay as they are and are run over your pairs once; then the paper's critic is trained on what they
 say, and the step of the best recall on held-out images becomes the model. It is measured on images that neither trained
-nor stopped it. Killed at any moment, the same command goes on; finished, it says so and changes nothing.
+nor stopped it. Killed at any moment, the same command resumes; once finished, it says so and changes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EPILOG = """
 OUT becomes a model directory: CLIPLite.load(OUT). README.md in it says what the model is worth and how to use it.
 
 epochs=40             how often each image is shown at most; less where the recall has long stopped rising
-finetune=true         then goes on with the encoders as well, slowly: hours on a CPU, minutes on a GPU
+finetune=true         then trains the encoders as well, slowly: hours on a CPU, minutes on a GPU
 finetune_epochs=3     how long
 from_scratch=true     the paper's way, knowing nothing but your pairs: for many of them
 

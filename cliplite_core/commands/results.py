@@ -1,4 +1,4 @@
-"""Make every table and figure of a profile: data, trainings, notebooks; what is finished is not made twice.
+"""Make every table and figure of a profile: data, trainings, notebooks; finished work is not repeated.
 
 One run at a time works in a checkout; a second one waits for the first and says so. The lock is the operating system's:
 it goes with the process that holds it. Snakemake's own, which a kill leaves behind, is removed under it.
@@ -90,7 +90,7 @@ def _work(command: Sequence[str]) -> int:
         shutil.rmtree(STATE / "locks", ignore_errors=True)
     running.unlink(missing_ok=True)
     if status < 0:
-        raise OSError(f"Snakemake was killed (signal {-status}); the same command goes on with what is not finished")
+        raise OSError(f"Snakemake was killed (signal {-status}); run the same command again to finish the rest")
     return status
 
 

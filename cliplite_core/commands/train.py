@@ -1,4 +1,4 @@
-"""Pretrain one model: a finished run is left as it is, an interrupted one goes on from its last checkpoint.
+"""Pretrain one model: a finished run is left as it is, an interrupted one resumes from its last checkpoint.
 
 The same function trains from a shell, from a notebook (`runs.train`) and on many processes
 (`accelerate launch -m cliplite_core train …`).

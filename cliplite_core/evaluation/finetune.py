@@ -72,7 +72,7 @@ def finetuning_views(splits: Mapping[str, Labelled], config: Config) -> tuple[La
         config: the profile, for the size of the images and the strength of the augmentation.
 
     Returns:
-        Pairs (image (3, S, S), class index) of train, augmented anew at every look, and of test.
+        Pairs (image (3, S, S), class index) of train, augmented differently each time, and of test.
     """
     data = config.data
     crop = TrainTransform(data.image_size, data.crop_scale, data.color_jitter)

@@ -102,7 +102,7 @@ def heat_cells(
         paths: N image files, in any order, some of them several times.
         texts: N captions, one per file.
         size: side in pixels at which the network sees an image. It is convolutional: the larger, the finer the map.
-        photos: where the files are decoded and kept, `size` among its sizes; None = anew.
+        photos: where the files are decoded and kept, `size` among its sizes; None = decoded each time.
 
     Returns:
         N float32 heat maps on the CPU, (h, w) cells that lie over the whole image, values in [0, 1].

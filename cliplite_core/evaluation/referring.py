@@ -155,7 +155,7 @@ def model_hits(
         model: a `CLIPLite`.
         references: N expressions with the boxes of their images; the first wording of each is asked.
         size: side in pixels at which Grad-CAM sees the image.
-        photos: where images are decoded and kept for Grad-CAM; None = anew.
+        photos: where images are decoded and kept for Grad-CAM; None = decoded each time.
 
     Returns:
         "referring, heat" and "referring, crop": (N,) float hits each, as `referring_hits`; where the expressions are of

@@ -98,7 +98,7 @@ def update_index(model: CLIPLite, folder: str | Path) -> ImageIndex:
 
     A file counts as changed when its size or its time of change is another, as for `make`. Kept below
     `runs_root()/index`, under the model's weights and the folder's path. A second process waits for the first; after a
-    kill the same call goes on where the former one was.
+    kill the same call resumes where the former one was.
 
     Args:
         model: of `load_searchable`.
@@ -187,7 +187,7 @@ def latest_index(model: CLIPLite) -> Path:
 
 
 def _embed(model: CLIPLite, folder: Path, fresh: dict[str, Stamp], path: Path) -> tuple[np.ndarray, dict[str, str]]:
-    """Embed files, or go on where a killed attempt at the same files was; also say which cannot be read, and why."""
+    """Embed files, or resume where a killed attempt at the same files was; also say which cannot be read, and why."""
     units, names = model.critic.units, list(fresh)
     if not names:
         return np.empty((0, units), dtype=np.float32), {}

@@ -20,7 +20,7 @@ SINGLE_SIZE = (40 / 96, 64 / 96)
 MAX_ROTATION = 15.0  # degrees either way; nothing is mirrored, so that left and right stay true
 BRIGHTNESS = (0.88, 1.12)
 MAX_IOU = 0.1
-ATTEMPTS = 20  # positions tried for one object before the whole layout is drawn anew
+ATTEMPTS = 20  # positions tried for one object before the whole layout is drawn again
 
 Box = tuple[int, int, int, int]
 

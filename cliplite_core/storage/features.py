@@ -16,7 +16,7 @@ from cliplite_core.storage.locks import alone
 def cached_rows(
     path: Path, count: int, compute: Callable[[slice], np.ndarray], label: str, chunk: int = 64
 ) -> np.ndarray:
-    """Return an array from its file, or compute it in chunks of rows, going on where a former attempt ended.
+    """Return an array from its file, or compute it in chunks of rows, resuming where a former attempt ended.
 
     Args:
         path: the `.npy` file; what the rows depend on belongs into its name.

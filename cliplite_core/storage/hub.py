@@ -38,7 +38,7 @@ def read_pretrained(read: Callable[..., Read], name: str, field: str, **options:
         try:
             return read(source, local_files_only=True, **options)
         except (OSError, ValueError) as error:
-            raise ValueError(f"{field}: {source} cannot be read ({_line(error)}); save it there anew") from error
+            raise ValueError(f"{field}: {source} cannot be read ({_line(error)}); save it there again") from error
     try:
         return read(source, local_files_only=True, **options)
     except (OSError, ValueError):

@@ -44,7 +44,7 @@ def read_line(line: str) -> dict[str, Any]:
 
 
 def cut_log(log: Path, step: int) -> None:
-    """Leave the lines of a training's log up to a step, the one that it goes on from; 0 leaves none."""
+    """Leave the lines of a training's log up to a step, the one it resumes from; 0 leaves none."""
     if log.exists():
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         write_text(log, "".join(line for line in lines if step and 0 <= read_line(line).get("step", -1) <= step))

@@ -88,4 +88,4 @@ def _attempt(path: Path, build: Any, *arguments: Any) -> Any:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: no tokenizer of CLIPLite.save ({reason:.200}); write the model anew") from None
+        raise ValueError(f"{path}: no tokenizer of CLIPLite.save ({reason:.200}); save the model again") from None

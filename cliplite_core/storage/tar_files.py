@@ -47,7 +47,7 @@ class TarMember:
             FileNotFoundError: the tar file is not there.
             OSError: it ends before the member does.
         """
-        # Opened anew each time: forked loader processes would share the position of an open file.
+        # Opened each time: forked loader processes would share the position of an open file.
         with self.shard.open("rb", buffering=0) as file:
             file.seek(self.offset)
             content = file.read(self.size)

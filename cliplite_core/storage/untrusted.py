@@ -19,14 +19,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 def refuse(path: Path, field: str, found: Any, expected: str) -> NoReturn:
     """Raise a ValueError of one line: the file, its field ("" = the whole file), what is there and what should be."""
     where = f"{path}: {field}" if field else str(path)
-    raise ValueError(f"{where}: found {short(found)}, expected {expected}; write the model anew with CLIPLite.save")
+    raise ValueError(f"{where}: found {short(found)}, expected {expected}; save the model again with CLIPLite.save")
 
 
 def expect_file(path: Path, most: int | None = None) -> None:
     """Check that there is a plain file, of at most so many bytes.
 
     Raises:
-        FileNotFoundError: there is none; a pipe or a device, which could be read for ever, does not count.
+        FileNotFoundError: there is none; a pipe or a device, which could be read forever, does not count.
         ValueError: it is too long.
     """
     if not path.is_file():
@@ -49,7 +49,7 @@ def read_json(path: Path) -> dict[str, Any]:
         >>> _ = path.write_text("[" * 100_000)
         >>> read_json(path)
         Traceback (most recent call last):
-        ValueError: ...config.json: no configuration of CLIPLite.save: nested too deep; write the model anew with it
+        ValueError: ...config.json: no configuration of CLIPLite.save: nested too deep; save the model again with it
     """
     expect_file(path, MOST_JSON)
     try:
@@ -58,7 +58,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
     if reason:
-        raise ValueError(f"{path}: no configuration of CLIPLite.save: {reason}; write the model anew with it")
+        raise ValueError(f"{path}: no configuration of CLIPLite.save: {reason}; save the model again with it")
     return content
 
 
@@ -81,7 +81,7 @@ def read_header(path: Path) -> Shapes:
         with safe_open(path, framework="pt") as file:  # holds the tensors' extent against the file's length
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"{path}: not a file of tensors alone ({error}); write the model anew") from error
+        raise ValueError(f"{path}: not a file of tensors alone ({error}); save the model again") from error
     for name, shape in shapes.items():
         if 0 in shape:  # beside an empty axis, another of any length costs no byte
             refuse(path, name, shape, "no empty axis")

@@ -173,7 +173,7 @@ def test_without_a_network_the_hub_is_asked_once_and_the_field_named(offline, fi
 
 
 def test_a_folder_is_never_asked_of_the_hub(offline, tmp_path):
-    with pytest.raises(ValueError, match=r"tokenizer: .* cannot be read \(.*\); save it there anew"):
+    with pytest.raises(ValueError, match=r"tokenizer: .* cannot be read \(.*\); save it there again"):
         load_tokenizer(str(tmp_path), 30)
     assert offline == []
 

@@ -155,7 +155,7 @@ def test_a_killed_snakemake_is_told_in_a_line_and_its_lock_removed(checkout, cap
     stand_in = checkout(status=-signal.SIGKILL)
     assert make_results() == 2
     said = capsys.readouterr().err
-    assert said == ("error: Snakemake was killed (signal 9); the same command goes on with what is not finished\n")
+    assert said == ("error: Snakemake was killed (signal 9); run the same command again to finish the rest\n")
     assert not (stand_in.state / "locks").exists() and not (stand_in.state / "results.pid").exists()
 
 

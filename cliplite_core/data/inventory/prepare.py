@@ -1,6 +1,6 @@
 """Write the pairs of a profile as WebDataset shards, photos shrunk to what training needs, and a profile for them.
 
-Each shard is a job of its own, and appears only when it is full: what was interrupted goes on with the missing ones.
+Each shard is a job of its own, and appears only when it is full: an interrupted call resumes with the missing ones.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def prepare(
     """Write `out/SPLIT/00000.tar`, … of every split, `out/SHA256SUMS`, and the profile `out/NAME.toml` that reads them.
 
     A sample is the image, its first caption (.txt) and all of them (the list `captions` of the .json). The same command
-    again goes on with the shards that are missing, and ends with the files of an unbroken run.
+    again resumes with the missing shards, and ends with the files of an unbroken run.
 
     Args:
         config: the profile.
@@ -108,7 +108,7 @@ def _write_shard(job: tuple[Path, Sequence[CaptionedImage]], side: int, quality:
         contents = [shrink(item.path, side, quality) for item in items]
     except (FileNotFoundError, ValueError) as error:
         raise ValueError(
-            f"{error}. `check` lists every such file; full shards stay, so go on when they are mended"
+            f"{error}. `check` lists every such file; full shards stay, so run it again once they are mended"
         ) from error
     with replacing(path) as temporary, temporary.open("wb") as file, TarWriter(file, encoder=False, mtime=DATE) as tar:
         for i, (item, content) in enumerate(zip(items, contents, strict=True)):
