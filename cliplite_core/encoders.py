@@ -138,7 +138,7 @@ def _standard(arch: str, weights: str) -> ResNet | MobileNetV2:
 
 
 class TextEncoder(nn.Module):
-    """A BERT encoder: token ids to one vector a caption (paper, section 3.1: BERT-base, pooler output).
+    """A BERT encoder: token ids to one vector per caption (paper, section 3.1: BERT-base, pooler output).
 
     Args:
         vocab_size: size of the tokenizer's vocabulary.
@@ -193,7 +193,7 @@ class TextEncoder(nn.Module):
         self.dim: int = self.bert.config.hidden_size
 
     def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:
-        """Return one vector a caption.
+        """Return one vector per caption.
 
         Args:
             tokens: `input_ids` and `attention_mask`, both int64 of shape (B, L).

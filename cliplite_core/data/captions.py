@@ -80,7 +80,7 @@ def read_coco_captions(annotations: Path, images: Path, left_out: Counter[str] |
 def read_caption_table(
     table: Path, images: Path, split_file: Path | None = None, left_out: Counter[str] | None = None
 ) -> list[CaptionedImage]:
-    """Read a table of captions with the columns `image,caption`, as Kaggle distributes Flickr8k; one row a caption.
+    """Read a table of captions with the columns `image,caption`, as Kaggle distributes Flickr8k; one row per caption.
 
     Args:
         table: CSV with a header; quoted captions may contain commas.
@@ -172,7 +172,7 @@ def listed(image_names: Sequence[str], split_file: Path, source: Path) -> list[i
         FileNotFoundError: there is no such list.
         ValueError: it is no UTF-8 text, or names images without a caption.
     """
-    must_exist(split_file, "a list of image names, one a line")
+    must_exist(split_file, "a list of image names, one per line")
     names = list(dict.fromkeys(line.strip() for line in read_lines(split_file) if line.strip()))
     by_name = {name: place for place, name in enumerate(image_names)}
     without_ending = {name.rpartition(".")[0]: place for name, place in by_name.items()}

@@ -22,7 +22,7 @@ def read_log(directory: Path, kind: str = "train") -> pd.DataFrame:
             held-out pairs over training).
 
     Returns:
-        One row a line, indexed by step.
+        One row per line, indexed by step.
     """
     lines = (directory / "log.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
     rows = [row for row in map(read_line, lines) if row.get("kind") == kind]
