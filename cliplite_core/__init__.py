@@ -1,4 +1,4 @@
-"""CLIP-Lite, one equation a function: image–text pretraining with one negative pair per positive (AISTATS 2023).
+"""CLIP-Lite, a function per equation: image–text pretraining with one negative pair per positive (AISTATS 2023).
 
 Names are imported when they are first used, so that reading a configuration does not wait for torch.
 """

@@ -1,4 +1,4 @@
-"""Parameter groups, Lookahead and the learning-rate schedule (paper, section 4.1)."""
+"""Parameter groups and Lookahead (paper, section 4.1)."""
 
 from __future__ import annotations
 
