@@ -81,7 +81,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["trainings", "results", "leaks"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kills", type=int, default=20, help="of trainings, and as many of whole results")
+    parser.add_argument("--kills", type=int, default=20, help="of trainings (default: %(default)s)")
+    parser.add_argument("--kills-of-results", type=int, default=20, help="likewise (default: %(default)s)")
     parser.add_argument("--span", type=float, default=90, help="seconds within which whole results are killed")
     parser.add_argument("--steps", type=int, default=STEPS, help="of the long run (default: %(default)s)")
     options = parser.parse_args()
@@ -130,10 +131,10 @@ def results(environment: dict[str, str], draw: random.Random, options: argparse.
     seconds, expected = time.monotonic() - started, _made(whole)
     print(f"results: unbroken {seconds:.0f} s, {len(expected)} files", flush=True)
     begun, killed = 0, Counter[str]()
-    while killed.total() < options.kills:
+    while killed.total() < options.kills_of_results:
         begun += 1
         places = _moved(environment, folder / str(begun))
-        while killed.total() < options.kills:
+        while killed.total() < options.kills_of_results:
             target = TARGETS[killed.total() % len(TARGETS)]
             at_rename = str(draw.randint(1, 8)) if target == "a rename" else ""  # so many has a training of `smoke`
             moment = draw.uniform(2, options.span)
@@ -143,12 +144,15 @@ def results(environment: dict[str, str], draw: random.Random, options: argparse.
             )  # fmt: skip
             hit = _kill(process, "a step" if at_rename else target, moment, draw)
             status = process.wait()
-            left = _left(places, patience=60)
+            left = _left(places, patience=90)
             assert not left, f"still running after a kill of {target}: {left}"
             if status == 0 and not hit:  # it was done before the kill
                 break
             killed[target] += 1
-            print(f"results: {killed.total()} of {options.kills}, {target}, {_done(places)} steps done", flush=True)
+            print(
+                f"results: {killed.total()} of {options.kills_of_results}, {target}, {_done(places)} steps done",
+                flush=True,
+            )
         assert _python(words, places) == 0, "the killed results were not finished"
         made = _made(places)
         assert made.keys() == expected.keys(), f"{sorted(made.keys() ^ expected.keys())} differ"
