@@ -3,10 +3,16 @@ PYTHON  ?= python3
 PROFILE ?= scenes
 SEEDS   ?= 1
 GRID    ?= quick
-CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
+ifndef CORES
+CORES   := $(shell getconf _NPROCESSORS_ONLN)
+endif
 EXTRAS  ?= test
 BIN      = .venv/bin
-# What a user gives reaches a shell as a variable of its environment, never as a part of the command.
+# What a user gives is read by neither make (`$(value …)`) nor a shell: it reaches one as a variable of its environment.
+override PROFILE := $(value PROFILE)
+override SEEDS   := $(value SEEDS)
+override GRID    := $(value GRID)
+override CORES   := $(value CORES)
 export PROFILE SEEDS GRID CORES
 
 # Trainings run side by side, one thread each: two threads that wait actively beside another load are ten times slower.
@@ -91,7 +97,8 @@ lint: .venv/.installed
 	$(BIN)/lint-imports
 
 clean:
-	name="$$(basename "$$PROFILE" .toml)" && rm -rf "runs/$${name:?no PROFILE}" "results/local/$$name"
+	name="$$(basename -- "$$PROFILE" .toml)"; case "$$name" in ""|*/*|.|..) echo "no PROFILE" >&2; exit 2;; esac; \
+	  rm -rf -- "runs/$$name" "results/local/$$name"
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
