@@ -3,10 +3,16 @@ PYTHON  ?= python3
 PROFILE ?= scenes
 SEEDS   ?= 1
 GRID    ?= quick
-CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
+ifndef CORES
+CORES   := $(shell getconf _NPROCESSORS_ONLN)
+endif
 EXTRAS  ?= test
 BIN      = .venv/bin
-# What a user gives reaches a shell as a variable of its environment, never as a part of the command.
+# What a user gives is read by neither make (`$(value …)`) nor a shell: it reaches one as a variable of its environment.
+override PROFILE := $(value PROFILE)
+override SEEDS   := $(value SEEDS)
+override GRID    := $(value GRID)
+override CORES   := $(value CORES)
 export PROFILE SEEDS GRID CORES
 
 # Trainings run side by side, one thread each: two threads that wait actively beside another load are ten times slower.
@@ -15,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONWARNINGS ?= ignore::SyntaxWarning
 
-.PHONY: results ablations pretrained publish test faults soak cluster benchmark audit licences demo book lab lint notebooks clean
+.PHONY: results ablations pretrained publish test faults soak cluster benchmark audit lock licences demo book lab lint notebooks clean
 
 results: .venv/.installed
 	$(BIN)/cliplite results "$$PROFILE" seeds="$$SEEDS" grid="$$GRID" cores="$$CORES"
@@ -52,10 +58,19 @@ faults: .venv/.installed
 soak: .venv/.installed
 	$(BIN)/python tests/faults/soak.py
 
-# What is publicly known against the pinned packages; pip-audit has an environment of its own, and asks PyPI.
-audit: .venv/.installed
-	test -x .venv/audit/bin/pip-audit || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit; }
-	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+# What is publicly known against the pinned packages. It asks PyPI, and fails where a package could not be asked about.
+audit: .venv/audit/.installed
+	.venv/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
+# constraints.lock: the hashes of all files that PyPI has of each pinned version; `make test HASHES=yes` installs by them.
+lock: .venv/audit/.installed .venv/.installed
+	.venv/audit/bin/uv pip compile constraints.txt --no-deps --generate-hashes --python $(BIN)/python --no-annotate \
+	  --no-header --quiet --output-file constraints.lock
+
+.venv/audit/.installed:
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/pip install --quiet pip-audit uv
+	touch $@
 
 # THIRD_PARTY.md: the licences of all that is installed.
 licences: .venv/.installed
@@ -91,10 +106,12 @@ lint: .venv/.installed
 	$(BIN)/lint-imports
 
 clean:
-	name="$$(basename "$$PROFILE" .toml)" && rm -rf "runs/$${name:?no PROFILE}" "results/local/$$name"
+	name="$$(basename -- "$$PROFILE" .toml)"; case "$$name" in ""|*/*|.|..) echo "no PROFILE" >&2; exit 2;; esac; \
+	  rm -rf -- "runs/$$name" "results/local/$$name"
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(if $(HASHES),$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement constraints.lock)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 

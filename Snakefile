@@ -17,7 +17,7 @@ from cliplite_core.storage.places import results_directory, run_directory
 from cliplite_core.storage.watch import STARTER, end_with_starter
 
 # What this process starts ends with it, and it with `cliplite results`: a kill of one leaves nothing running.
-end_with_starter()
+end_with_starter(patience=5)  # for a tidy end Snakemake would wait until its steps are done
 os.environ[STARTER] = str(os.getpid())
 
 try:

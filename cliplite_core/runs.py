@@ -132,6 +132,7 @@ def _train(config: Config, directory: Path, processes: PartialState, settings: s
         keep_what_belongs(config, directory, settings)
     processes.wait_for_everyone()
     if (directory / "run.json").exists():
+        _tidy(directory)  # after a kill between the summary and this
         return directory
     started = time.perf_counter()
     for line in left_out(config) if processes.is_main_process else ():
@@ -187,5 +188,10 @@ def _finish(trainer: Trainer, directory: Path, seconds: float, best: dict | None
         "threads": torch.get_num_threads(),
     } | ({"steps": trainer.step, "best_step": best["step"]} if best else {})
     write_text(directory / "run.json", json.dumps(summary, indent=2) + "\n")
+    _tidy(directory)
+
+
+def _tidy(directory: Path) -> None:
     for name in (*CHECKPOINTS, BEST):
-        (directory / name).unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk
+            (directory / name).unlink(missing_ok=True)

@@ -34,6 +34,15 @@ def test_environment_yml_is_in_step_with_pyproject():
     assert conda["python"] == PROJECT["requires-python"]
 
 
+def test_the_lock_has_hashes_of_just_what_is_pinned():
+    blocks = re.split(r"\n(?=\S)", (ROOT / "constraints.lock").read_text().strip())
+    canonical = lambda line: re.sub(r"[-_.]+", "-", line.split(" ")[0].lower())
+    pinned = (ROOT / "constraints.txt").read_text().split("\n")
+    assert sorted(map(canonical, blocks)) == sorted(canonical(line) for line in pinned if "==" in line), "make lock"
+    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}\b", block) for block in blocks)
+    assert "://" not in "".join(blocks)
+
+
 def test_constraints_pin_every_dependency_and_name_no_host_or_path():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {split(line)[0].replace("_", "-") for line in lines}

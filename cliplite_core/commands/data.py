@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cliplite_core.commands.overrides import add_profile, configured, profile_and_values
+from cliplite_core.storage.files import replacing
 from cliplite_core.storage.places import data_root
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def _check(options: argparse.Namespace, config: Config) -> int:
     print(f"{config.profile}: {images:,} images decoded in {seconds:.0f} s, {len(findings):,} things broken")
     if options.list:
         text = "".join(f"{finding.problem}\t{finding.file}\t{finding.detail}\n" for finding in findings)
-        options.list.write_text(text, encoding="utf-8", errors="surrogateescape")
+        with replacing(options.list) as temporary:
+            temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
     if not findings:
         print(f"Nothing to do: `make results PROFILE={options.profile}` finds all it reads.")
         return 0
@@ -180,4 +182,6 @@ def _prepare(options: argparse.Namespace, config: Config) -> int:
 
 
 def _workers(options: argparse.Namespace) -> dict[str, Any]:
+    if options.workers is not None and options.workers < 0:
+        raise ValueError(f"--workers: got {options.workers}, expected 0 or more processes")
     return {"workers": options.workers} if options.workers is not None else {}

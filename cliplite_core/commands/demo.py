@@ -49,6 +49,8 @@ def run(options: argparse.Namespace) -> int:
         model, assignments = "scenes", [model, *assignments]
     values = parse_assignments(assignments)
     server = take(values, "demo", port=8866, browser="yes")
+    if server["port"] > 65535 or server["browser"] not in ("yes", "no"):
+        raise ValueError(f"port, browser: got {server['port']}, {server['browser']}; expected 1 to 65535, yes or no")
     if find_spec("voila") is None:
         raise ValueError("the page is served by Voilà, which is not installed; it comes with: pip install voila")
     given = {**page_parameters(model), **values}

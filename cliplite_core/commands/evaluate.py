@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 
 from cliplite_core.commands.fit import add_pairs
 from cliplite_core.commands.overrides import parse_assignments, take
@@ -34,18 +35,33 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"{wrong}: expected split={' or '.join(SPLITS)}")
 
     from cliplite_core.data.own import fingerprint_pairs, own_config, own_pairs
+    from cliplite_core.data.presence import lost_images
+    from cliplite_core.data.shards import ShardedPairs
     from cliplite_core.data.splits import read_split
     from cliplite_core.evaluation.own_pairs import measure_pairs
+    from cliplite_core.explore.words import unknown_captions
     from cliplite_core.model import CLIPLite
     from cliplite_core.reporting.card import recall_lines
+    from cliplite_core.storage.notes import note
 
-    pairs = own_pairs(options.captions, options.images)
+    left_out: Counter[str] = Counter()
+    pairs = own_pairs(options.captions, options.images, left_out)
+    if not isinstance(pairs, ShardedPairs) and (lost := lost_images([pair.path for pair in pairs])):
+        raise FileNotFoundError(f"{options.captions}: {lost}")
+    if found := [f"{kind} ({count:,})" for kind, count in left_out.items() if count]:
+        note(f"{options.captions}: left out: {', '.join(found)}")
     model = CLIPLite.load(options.model)
     seen = _fitted_on(options.model) == fingerprint_pairs(pairs)
     if split != "all":
         pairs = read_split(own_config(options.captions, options.images, "own", 1), split)
     elif len(pairs) < 2:
         raise ValueError(f"{options.captions}: found {len(pairs)} images with captions, expected at least 2")
+    captions = [caption for pair in pairs for caption in pair.captions]
+    if unknown := unknown_captions(model.tokenizer, captions):
+        note(
+            f"{options.captions}: the model knows no word of {unknown:,} of {len(captions):,} captions, and can only "
+            "guess their images"
+        )
     found = measure_pairs(model, pairs)
     print(
         f"{options.model}: {found['images']:,} images, {found['captions']:,} captions (at most five of each), {split}\n"

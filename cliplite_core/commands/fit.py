@@ -87,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
     from cliplite_core.storage.fingerprint import file_digest
 
     out = Path(options.out)
+    expect_place(out)
     stages = planned(options.captions, options.images, out, parse_assignments(options.assignments))
     model = train_stages(stages)
     data = fingerprint_pairs(own_pairs(options.captions, options.images))
@@ -96,6 +97,15 @@ def run(options: argparse.Namespace) -> int:
     metrics = write(out, model, stages, data)
     print(f"\n{recall_lines(metrics['test']['recall'])}\n\nwritten: {out}, with its card README.md and metrics.json")
     return 0
+
+
+def expect_place(out: Path) -> None:
+    """Raise a ValueError for a folder with other files, whose README.md that of the model would replace."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file, expected the name of a folder for the model")
+    ours = any((out / name).exists() for name in ("training", "metrics.json"))
+    if out.is_dir() and not ours and any(out.iterdir()):
+        raise ValueError(f"{out} holds other files, expected a new folder, or one that `cliplite fit` made")
 
 
 def planned(captions: str, images: str, out: Path, values: dict[str, Any]) -> list[Stage]:

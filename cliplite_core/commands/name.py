@@ -7,6 +7,7 @@ the best of the names that were given, which need not be a good one.
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from cliplite_core.commands.index import MODEL_HELP
@@ -33,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     words = [word for word in options.names if word.startswith("prompts=")]
     names = [word.strip() for word in options.names if word not in words]
     kind = take(parse_assignments(words), "name", prompts="ensemble")["prompts"]
+    if wrong := [word for word in names if re.match(r"[a-z_]+=", word)]:
+        raise ValueError(f"name: unknown parameter {wrong[0].partition('=')[0]!r}; there is: prompts")
     if len(names) < 2 or not all(names):
         raise ValueError(f"name: got {len(names)} names, expected at least two, none of them empty")
 

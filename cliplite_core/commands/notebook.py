@@ -111,7 +111,6 @@ def execute(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
     )
     profile = load_profile(parameters["profile"]).profile
     output = results_directory(profile) / "notebooks" / source.name
-    output.with_suffix(".partial.ipynb").unlink(missing_ok=True)  # of a run that an earlier version left half done
     write_text(output, nbformat.writes(_without_run_metadata(executed)) + "\n")
     seconds = round(time.perf_counter() - started, 1)
     memory = peak_memory_gib(children=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -89,17 +90,18 @@ def take(values: dict[str, Any], verb: str, **defaults: Any) -> dict[str, Any]:
     Args:
         values: from `parse_assignments`; what is taken is removed.
         verb: the verb, as an error calls it.
-        **defaults: name = default, which says the type; numbers must be positive.
+        **defaults: name = default, which says the type; numbers must be positive and finite.
 
     Raises:
         ParameterError: a value of another type.
-        ConfigError: a number that is not positive.
+        ConfigError: a number that is not positive, or infinite.
     """
     given = {name: values.pop(name) for name in defaults if name in values}
     taken = {**defaults, **check_parameters(defaults, given, verb)}
     for name, value in taken.items():
-        if not isinstance(value, str | bool) and not value > 0:
-            raise ConfigError(f"{name}: got {value}, expected a value greater than 0")
+        if not isinstance(value, str | bool) and not 0 < value < math.inf:
+            expected = "a finite value" if value > 0 else "a value greater than 0"
+            raise ConfigError(f"{name}: got {value}, expected {expected}")
     return taken
 
 

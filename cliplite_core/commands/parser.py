@@ -51,7 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         arguments: the words behind `cliplite`.
 
     Raises:
-        ValueError: a word is unknown or missing.
+        ValueError: a word is unknown or missing, or an option is given twice.
     """
     formatter = argparse.RawDescriptionHelpFormatter
     parser = _Parser(
@@ -66,6 +66,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             added.description = module.__doc__
             module.add_arguments(added)
             added.set_defaults(run=module.run)
+    given = [word.partition("=")[0] for word in arguments if word.startswith("--")]
+    if twice := [name for name in given if given.count(name) > 1]:
+        raise ValueError(f"{twice[0]}: given twice, expected each option once")
     options, rest = parser.parse_known_args(arguments)
     # What argparse leaves over are assignments that stand behind an option, and mistakes.
     if wrong := [word for word in rest if word.startswith("-") or not hasattr(options, "assignments")]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cliplite_core.profiles import load_profile
+from cliplite_core.commands.one_name import claim
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import results_directory
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Leave the photographs out of one profile's results, and print which figures were theirs."""
-    load_profile(options.profile)  # a name that leads elsewhere is none
+    claim(options.profile)  # else results of another file of this name would be changed
     results = results_directory(options.profile)
     if not (results / "notebooks").is_dir():
         raise FileNotFoundError(f"{results / 'notebooks'} not found; `make results PROFILE={results.name}` first")

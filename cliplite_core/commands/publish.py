@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 
-from cliplite_core.profiles import load_profile
+from cliplite_core.commands.one_name import claim
 from cliplite_core.storage.files import replacing
 from cliplite_core.storage.places import PROJECT, published_directory, results_directory
 
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     from cliplite_core.reporting.readme import SHOWN, VERDICTS, update_readme
     from cliplite_core.reporting.shown import show_outputs
 
-    load_profile(options.profile)  # a name that leads elsewhere is none
+    claim(options.profile)  # else results of another file of this name would be published
     mine, published = results_directory(options.profile), published_directory(options.profile)
     if not (mine / "metrics").is_dir():
         raise FileNotFoundError(f"{mine / 'metrics'} not found; make it with: make results PROFILE={options.profile}")

@@ -22,7 +22,7 @@ from cliplite_core.commands.overrides import add_profile, profile_and_values, ta
 from cliplite_core.config import ConfigError
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.locks import alone
-from cliplite_core.storage.places import PROJECT
+from cliplite_core.storage.places import PROJECT, results_directory
 from cliplite_core.storage.watch import STARTER
 
 QUICK = ["OMP_NUM_THREADS=1", "OMP_WAIT_POLICY=PASSIVE", "TOKENIZERS_PARALLELISM=false", "TQDM_DISABLE=1"]
@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return subprocess.run([*command, "--dry-run", "--nolock"], cwd=PROJECT).returncode
     with alone(STATE / "results.lock", "another `results` is running in this checkout; waiting for it to end"):
+        for left in (results_directory(profile) / "notebooks").glob("*.partial.ipynb"):
+            left.unlink()  # of a run of an earlier version that was killed
         status = _work([*command, "--quiet", "all"])
     if status == 0:
         from cliplite_core.commands.summary import summary

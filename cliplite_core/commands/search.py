@@ -76,8 +76,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _query(model: CLIPLite, words: str, image: Path | None) -> np.ndarray:
     from cliplite_core.explore.embed import embed_images, embed_texts
+    from cliplite_core.explore.words import expect_known_words
 
     if image is None:
+        expect_known_words(model.tokenizer, [words])
         return embed_texts(model, [words])
     query, (why,) = embed_images(model, [image.expanduser()])
     if why:

@@ -170,7 +170,7 @@ def listed(image_names: Sequence[str], split_file: Path, source: Path) -> list[i
 
     Raises:
         FileNotFoundError: there is no such list.
-        ValueError: it is no UTF-8 text, or names images without a caption.
+        ValueError: it is no UTF-8 text, names images without a caption, or one by a name that several share.
     """
     must_exist(split_file, "a list of image names, one per line")
     names = list(dict.fromkeys(line.strip() for line in read_lines(split_file) if line.strip()))
@@ -178,6 +178,15 @@ def listed(image_names: Sequence[str], split_file: Path, source: Path) -> list[i
     without_ending = {name.rpartition(".")[0]: place for name, place in by_name.items()}
     found = [by_name.get(name, None if "." in name else without_ending.get(name)) for name in names]
     missing = [name for name, place in zip(names, found, strict=True) if place is None]
+    shared = Counter(image_names) if len(by_name) < len(image_names) else Counter()
+    shared += (
+        Counter(name.rpartition(".")[0] for name in image_names) if len(without_ending) < len(by_name) else Counter()
+    )
+    if ambiguous := [name for name in names if shared[name] > 1]:
+        raise ValueError(
+            f"{split_file}: {ambiguous[0]!r} is the name of {shared[ambiguous[0]]} images in {source.name}; expected a "
+            "name for each: with its ending, and below the image folder"
+        )
     if missing:
         raise ValueError(
             f"{split_file}: {len(missing)} images without a caption in {source.name}, first {missing[0]!r}"

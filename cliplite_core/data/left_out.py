@@ -1,4 +1,4 @@
-"""What of one's own data no split shows: counted, so that nothing is dropped unsaid."""
+"""What of one's own data no split shows, or two do: counted, so that nothing is dropped or reported twice unsaid."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from cliplite_core.config import Config
+from cliplite_core.data.apart import expect_apart
 from cliplite_core.data.presence import shown
 from cliplite_core.data.splits import captions_and_images, read_captions
 
 
 def left_out(config: Config) -> list[str]:
-    """Count captions and images that readers leave out, and image files without a caption.
+    """Count captions and images that readers leave out, image files without a caption, and images in two splits.
 
     Files are looked for in the folders that hold an image of the list, and below them.
 
@@ -22,15 +23,15 @@ def left_out(config: Config) -> list[str]:
         config: its `data` section names files and format.
 
     Returns:
-        A line per caption file that something is left out of; none for composed scenes, which are whole, and for
-        shards, whose reader says what is broken.
+        The lines of `expect_apart`, and one per caption file that something is left out of; none for composed scenes,
+        which are whole, and for shards, whose reader says what is broken.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_captions`.
+        FileNotFoundError, ValueError: as `read_captions` and `expect_apart`.
     """
+    lines, named, counts = expect_apart(config), {}, {}
     if config.data.scenes_train or config.data.format == "webdataset":
-        return []
-    lines, named, counts = [], {}, {}
+        return lines
     for split in dict.fromkeys((config.data.train_split, config.data.val_split, config.data.test_split)):
         captions, _ = captions_and_images(config, split)
         if captions not in counts:

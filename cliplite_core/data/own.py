@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,14 @@ def _without_length(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in ("batch_size", "negatives")}
 
 
-def own_pairs(captions: str | Path, images: str | Path) -> Sequence[CaptionedImage]:
+def own_pairs(
+    captions: str | Path, images: str | Path, left_out: Counter[str] | None = None
+) -> Sequence[CaptionedImage]:
     """Read all images of a caption file, whatever splits it may know of, or of a folder of shards.
 
     Args:
         captions, images: as `own_config` takes them.
+        left_out: counts what is left out, by its kind. None = nobody asks.
 
     Raises:
         FileNotFoundError, ValueError: as `own_config`, however few the images are.
@@ -100,9 +104,9 @@ def own_pairs(captions: str | Path, images: str | Path) -> Sequence[CaptionedIma
     if (kind := _format(captions)) == "webdataset":
         return read_shards(captions)
     if kind != "karpathy":
-        return READERS[kind](captions, images)
+        return READERS[kind](captions, images, left_out=left_out)
     splits = {entry.get("split") for entry in read_json(captions, "a JSON file")["images"]} - {"restval"}
-    return [item for split in sorted(splits) for item in read_karpathy(captions, images, split)]
+    return [item for split in sorted(splits) for item in read_karpathy(captions, images, split, left_out)]
 
 
 def fingerprint_pairs(items: Sequence[CaptionedImage]) -> str:

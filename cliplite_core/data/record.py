@@ -11,6 +11,7 @@ from pathlib import Path
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.presence import lost_images
+from cliplite_core.data.ready_made import describe_ready_made
 from cliplite_core.data.shards import ShardedPairs
 from cliplite_core.data.splits import read_split
 from cliplite_core.storage.files import write_text
@@ -32,7 +33,8 @@ def data_record(config: Config) -> dict[str, str]:
 
     Returns:
         For the training and the validation split: "… images", how many and a hash of their sizes and sampled contents,
-        and "… captions", likewise of every caption with the name of its image; both in the order of the split.
+        and "… captions", likewise of every caption with the name of its image; both in the order of the split. And
+        what `describe_ready_made` says of a tokenizer and of weights that are files.
 
     Raises:
         FileNotFoundError, ValueError: as `read_split`; or an image is not there.
@@ -44,7 +46,7 @@ def data_record(config: Config) -> dict[str, str]:
         if not in_shards and (lost := lost_images([image.path for image in images])):
             raise FileNotFoundError(f"{config.data.folder}/{split}: {lost}")
         record |= {f"{name} {part}": value for part, value in describe(images).items()}
-    return record
+    return record | describe_ready_made(config)
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -52,6 +52,11 @@ class _Category(TypedDict):
     name: Word
 
 
+class _Species(TypedDict):
+    id: Id
+    name: StrictInt | Word
+
+
 class _Sentence(TypedDict):
     raw: StrictStr
 
@@ -76,6 +81,11 @@ class _Reference(TypedDict):
     sentences: Annotated[list[_Expression], FailFast()]
 
 
+class _Labelled(TypedDict):
+    image_id: Id
+    category_id: Id
+
+
 class _Captions(TypedDict):
     images: Annotated[list[_Named], FailFast()]
     annotations: Annotated[list[_Caption], FailFast()]
@@ -87,13 +97,21 @@ class _Instances(TypedDict):
     categories: Annotated[list[_Category], FailFast()]
 
 
+class _Classes(TypedDict):
+    images: Annotated[list[_Named], FailFast()]
+    annotations: Annotated[list[_Labelled], FailFast()]
+    categories: Annotated[list[_Species], FailFast()]
+
+
 class _Karpathy(TypedDict):
     images: Annotated[list[_Split], FailFast()]
 
 
 COCO_CAPTIONS = TypeAdapter(_Captions)
 COCO_INSTANCES = TypeAdapter(_Instances)
+INATURALIST = TypeAdapter(_Classes)
 KARPATHY = TypeAdapter(_Karpathy)
+SPECIES = TypeAdapter(Annotated[list[_Species], FailFast()])
 REFERENCES = TypeAdapter(Annotated[list[_Reference], FailFast()])
 
 

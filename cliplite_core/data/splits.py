@@ -75,7 +75,12 @@ def read_split(config: Config, split: str) -> Sequence[CaptionedImage]:
         elif "{split}" not in data.captions:
             items = [items[i] for i in _hashed_split([item.name for item in items], split, data)]
     if not len(items):
-        raise ValueError(f"{_pairs_of(config, split)}: no image with a caption in the split {split!r}")
+        few = (
+            ""
+            if split_file or "{split}" in str(_pairs_pattern(data)) or data.format == "karpathy"
+            else ("; the split by a hash of the names leaves it none of so few images: set val_images and test_images")
+        )
+        raise ValueError(f"{_pairs_of(config, split)}: no image with a caption in the split {split!r}{few}")
     if split == data.train_split and data.train_fraction < 1:
         order = np.random.default_rng([config.train.seed, len(items)]).permutation(len(items))
         kept = round(data.train_fraction * len(items))
@@ -145,8 +150,11 @@ def _named(pattern: str, split: str) -> str:
 
 def _pairs_of(config: Config, split: str) -> Path:
     """What the pairs of a split are read from: a caption file, or shards."""
-    data = config.data
-    return data_root() / data.folder / _named(data.images if data.format == "webdataset" else data.captions, split)
+    return data_root() / config.data.folder / _named(_pairs_pattern(config.data), split)
+
+
+def _pairs_pattern(data: DataConfig) -> str:
+    return data.images if data.format == "webdataset" else data.captions
 
 
 def _sharded_split(where: Path, split: str, split_file: Path | None, data: DataConfig) -> ShardedPairs:

@@ -19,6 +19,7 @@ from cliplite_core.explore.embed import embed_images, embed_texts
 from cliplite_core.explore.index import ImageIndex
 from cliplite_core.explore.naming import name_image
 from cliplite_core.explore.nearest import nearest
+from cliplite_core.explore.words import expect_known_words
 from cliplite_core.model import CLIPLite
 
 FINER = 2  # times the side at which the model was trained: a heat map with four times the cells
@@ -42,6 +43,7 @@ class Explorer:
 
     def pictures(self, words: str, k: int) -> list[Found]:
         """Return the k pictures nearest to words, best first."""
+        expect_known_words(self.model.tokenizer, [words])
         return self._nearest(embed_texts(self.model, [words]), k)
 
     def pictures_like(self, path: Path, k: int) -> list[Found]:
@@ -67,6 +69,7 @@ class Explorer:
         Returns:
             (H, W) float32 in [0, 1], in pixels of the upright image; zeros where no place raises the score.
         """
+        expect_known_words(self.model.tokenizer, [words])
         image = to_pil_image(read_image(path))
         side = FINER * self.model.config.data.image_size
         square = eval_transform(side)(image.resize((side, side)))  # squeezed: a centre crop would lose the ends

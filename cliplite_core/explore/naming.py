@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cliplite_core.evaluation.zero_shot import class_embeddings
 from cliplite_core.explore.embed import embed_images
+from cliplite_core.explore.words import expect_known_words
 from cliplite_core.model import CLIPLite
 
 
@@ -23,8 +24,9 @@ def name_image(model: CLIPLite, image: Path, names: Sequence[str], templates: Se
         (name, cosine), best first; of equals in the order given.
 
     Raises:
-        ValueError: the image cannot be read, or a name is given twice.
+        ValueError: the image cannot be read, a name is given twice, or the model knows no word of one.
     """
+    expect_known_words(model.tokenizer, names)
     embedding, (why,) = embed_images(model, [image])
     if why:
         raise ValueError(f"{image}: {why}; expected an image file")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.splits import read_split
 from cliplite_core.explore.embed import load_searchable
@@ -37,6 +38,8 @@ def open_explorer(profile: str, model: str = "", images: str = "", sentences: st
     searchable = load_searchable(model or train(load_profile(profile)))
     config = searchable.config if model else load_profile(profile)
     try:
+        if model:
+            _expect_below_the_root(config)
         if not images:
             compose_scenes(config)
         split = read_split(config, config.data.test_split)
@@ -62,6 +65,17 @@ def example_sentences(sentences: Sequence[str], k: int = 5, most: int = 40) -> l
     """
     short = [sentence for sentence in sentences if len(sentence) <= most] or list(sentences)
     return [short[row] for row in np.unique(np.linspace(0, len(short) - 1, min(k, len(short))).round().astype(int))]
+
+
+def _expect_below_the_root(config: Config) -> None:
+    """Raise a FileNotFoundError where a model, which may come from anywhere, names data elsewhere on the machine."""
+    for field in ("folder", "captions", "images", "split_file"):
+        name = getattr(config.data, field)
+        if Path(name).anchor or ".." in Path(name).parts:
+            raise FileNotFoundError(
+                f"the model's config.json: {field}: found {name!r}, which leads out of the data root; "
+                "give a folder of pictures: images=FOLDER"
+            )
 
 
 def _sentences(path: str, split: Sequence[CaptionedImage]) -> list[str]:

@@ -36,10 +36,16 @@ def compose_scenes(config: Config) -> None:
         config: its `data` section says how many, and the folder.
 
     Raises:
+        ValueError: the folder is not below the data root; a model that somebody sent may name any.
         FileExistsError, OSError: as `generate`.
     """
     if config.data.scenes_train:
         folder = data_root() / config.data.folder
+        if data_root().resolve() not in folder.resolve().parents:
+            raise ValueError(
+                f"folder: got {config.data.folder!r}, which is not below the data root {data_root()}; scenes are "
+                "composed there alone"
+            )
         # Two trainings may start side by side.
         with alone(Path(f"{folder}.lock"), f"another process composes {folder.name}; waiting for it to end"):
             generate(folder, **_sizes(config.data))

@@ -13,18 +13,22 @@ STARTER = "CLIPLITE_STARTED_BY"  # process id of whoever started this one; set f
 EVERY, PATIENCE = 1.0, 30.0  # seconds between two looks, and for a tidy end
 
 
-def end_with_starter() -> None:
-    """Stop this process, as by Ctrl-C, once the process that `$CLIPLITE_STARTED_BY` names is gone."""
+def end_with_starter(patience: float = PATIENCE) -> None:
+    """Stop this process, as by Ctrl-C, once the process that `$CLIPLITE_STARTED_BY` names is gone.
+
+    Args:
+        patience: seconds for a tidy end; then it ends untidily.
+    """
     started_by = os.environ.pop(STARTER, "")  # not handed on: what this process starts, it ends itself
     if started_by.isdecimal() and int(started_by) != os.getpid():
-        threading.Thread(target=_watch, args=(int(started_by),), daemon=True).start()
+        threading.Thread(target=_watch, args=(int(started_by), patience), daemon=True).start()
 
 
-def _watch(starter: int) -> None:
+def _watch(starter: int, patience: float) -> None:
     while _is_there(starter):
         time.sleep(EVERY)
     os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(PATIENCE)  # a step in C code, or an end that hangs
+    time.sleep(patience)  # a step in C code, or an end that hangs
     os._exit(130)
 
 

@@ -11,12 +11,15 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -42,6 +45,20 @@ def replace(old, new):
 os.replace = replace
 sys.exit(main(sys.argv[2:]))
 """
+# The same for a training that Snakemake starts; as `sitecustomize`, which Python imports before anything else.
+TRAINING_TRAP = """
+import os, signal, sys
+count, rename = int(os.environ.get("SOAK_RENAMES", 0)), os.replace
+def replace(old, new):
+    global count
+    count -= 1
+    if count == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(old, new)
+if count and "train" in sys.orig_argv:
+    os.replace = replace
+"""
+TARGETS = ("the command", "Snakemake", "a step", "a rename")
 LEAKS = """
 import json, sys
 import psutil
@@ -64,7 +81,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["trainings", "results", "leaks"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kills", type=int, default=20, help="of trainings; a quarter as many of whole results")
+    parser.add_argument("--kills", type=int, default=20, help="of trainings (default: %(default)s)")
+    parser.add_argument("--kills-of-results", type=int, default=20, help="likewise (default: %(default)s)")
+    parser.add_argument("--span", type=float, default=90, help="seconds within which whole results are killed")
     parser.add_argument("--steps", type=int, default=STEPS, help="of the long run (default: %(default)s)")
     options = parser.parse_args()
     draw = random.Random(options.seed)
@@ -100,25 +119,94 @@ def trainings(environment: dict[str, str], draw: random.Random, options: argpars
 
 
 def results(environment: dict[str, str], draw: random.Random, options: argparse.Namespace) -> None:
-    """Kill whole `results smoke`, either its starter or its Snakemake; at the end all is made, and nothing is left."""
-    words, kills = ["-m", "cliplite_core", "results", "smoke", "cores=2"], max(1, options.kills // 4)
-    state = ROOT / ".snakemake"
-    for number in range(kills):
-        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, start_new_session=True)
-        time.sleep(20 + 220 * draw.random())
-        target = process.pid
-        if number % 2 and (state / "results.pid").exists():
-            target = int((state / "results.pid").read_text())
-        if psutil.pid_exists(target):
-            os.kill(target, signal.SIGKILL)
-        process.wait()
-        left = _left(environment, patience=60)
-        assert not left, f"still running after the kill: {left}"
-        print(f"results: kill {number + 1} of {'Snakemake' if target != process.pid else 'its starter'}", flush=True)
-    assert _python(words, environment) == 0, "the killed results were not finished"
-    broken = [*Path(environment["CLIPLITE_RESULTS"]).rglob("*.tmp"), *Path(environment["CLIPLITE_RUNS"]).rglob("*.tmp")]
-    assert not broken, f"left behind: {broken}"
-    print(f"results: {kills} kills, then finished; no process, no lock and no half file left")
+    """Kill whole `results smoke` again and again; what comes out is, to the bit, what an unbroken one makes.
+
+    Killed are, in turn, the command itself, its Snakemake, one of the steps, and a training at one of its renames.
+    """
+    words = ["-m", "cliplite_core", "results", "smoke", "cores=2"]
+    folder = Path(environment["CLIPLITE_RUNS"]).parent
+    whole = _moved(environment, folder / "0")
+    started = time.monotonic()
+    assert _python(words, whole) == 0
+    seconds, expected = time.monotonic() - started, _made(whole)
+    print(f"results: unbroken {seconds:.0f} s, {len(expected)} files", flush=True)
+    begun, killed = 0, Counter[str]()
+    while killed.total() < options.kills_of_results:
+        begun += 1
+        places = _moved(environment, folder / str(begun))
+        while killed.total() < options.kills_of_results:
+            target = TARGETS[killed.total() % len(TARGETS)]
+            at_rename = str(draw.randint(1, 8)) if target == "a rename" else ""  # so many has a training of `smoke`
+            moment = draw.uniform(2, options.span)
+            process = subprocess.Popen(
+                [sys.executable, *words], cwd=ROOT, env=_killing_itself(places, folder, at_rename),
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+            hit = _kill(process, "a step" if at_rename else target, moment, draw)
+            status = process.wait()
+            left = _left(places, patience=90)
+            assert not left, f"still running after a kill of {target}: {left}"
+            if status == 0 and not hit:  # it was done before the kill
+                break
+            killed[target] += 1
+            print(
+                f"results: {killed.total()} of {options.kills_of_results}, {target}, {_done(places)} steps done",
+                flush=True,
+            )
+        assert _python(words, places) == 0, "the killed results were not finished"
+        made = _made(places)
+        assert made.keys() == expected.keys(), f"{sorted(made.keys() ^ expected.keys())} differ"
+        other = [name for name, content in made.items() if content != expected[name]]
+        assert not other, f"other contents after kills: {other}"
+        shutil.rmtree(folder / str(begun))
+    told = ", ".join(f"{count} of {target}" for target, count in killed.items())
+    print(
+        f"results: {killed.total()} kills ({told}) in {begun} runs: every model to the bit that of an unbroken run, "
+        "every result there; no process, no lock and no half file left"
+    )
+
+
+def _killing_itself(environment: dict[str, str], folder: Path, at_rename: str) -> dict[str, str]:
+    """Let each training that is started from here kill itself at its N-th rename; "" = none."""
+    if not at_rename:
+        return environment
+    (folder / "trap").mkdir(exist_ok=True)
+    (folder / "trap" / "sitecustomize.py").write_text(TRAINING_TRAP, encoding="utf-8")
+    path = os.pathsep.join([str(folder / "trap"), environment["PYTHONPATH"]])
+    return environment | {"PYTHONPATH": path, "SOAK_RENAMES": at_rename}
+
+
+def _kill(process: subprocess.Popen, target: str, seconds: float, draw: random.Random) -> bool:
+    """Kill what is meant once so many seconds have passed; False if there is nothing of the kind."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+        return False
+    try:
+        below = psutil.Process(process.pid).children()
+        if target == "the command":
+            victims = [psutil.Process(process.pid)]
+        elif target == "Snakemake":
+            victims = below
+        else:
+            victims = [step for child in below for step in child.children(recursive=True)]
+        draw.choice(victims).kill()
+        return True
+    except (psutil.Error, IndexError):
+        process.kill()
+        return False
+
+
+def _made(environment: dict[str, str]) -> dict[str, bytes]:
+    """Everything that `results` leaves, by name; contents where two equal runs write equal bytes."""
+    found: dict[str, bytes] = {}
+    for place in ("runs", "results"):
+        root = Path(environment[f"CLIPLITE_{place.upper()}"])
+        for path in (path for path in root.rglob("*") if path.is_file()):
+            name = f"{place}/{path.relative_to(root).as_posix()}"
+            assert not path.name.endswith(".tmp") and ".partial." not in path.name, f"left behind: {name}"
+            if path.suffix != ".lock" and path.name != "lock" and "/former/" not in name:
+                found[name] = path.read_bytes() if path.suffix == ".safetensors" else b""
+    return found
 
 
 def leaks(environment: dict[str, str], draw: random.Random, options: argparse.Namespace) -> None:
@@ -146,10 +234,14 @@ class Unbroken:
         self.model = _model(Path(environment["CLIPLITE_RUNS"]))
 
 
+def _moved(environment: dict[str, str], folder: Path) -> dict[str, str]:
+    folder.mkdir(parents=True)
+    return environment | {f"CLIPLITE_{name.upper()}": str(folder / name) for name in ("data", "runs", "results")}
+
+
 def _environment(folder: Path) -> dict[str, str]:
-    places = {f"CLIPLITE_{name.upper()}": str(folder / name) for name in ("data", "runs", "results")}
     quiet = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
-    return os.environ | quiet | places
+    return _moved(os.environ | quiet, folder)
 
 
 def _python(words: Sequence[str], environment: dict[str, str]) -> int:
@@ -172,6 +264,12 @@ def _model(runs: Path) -> bytes:
 def _step(runs: Path) -> int:
     lines = [line for path in runs.rglob("log.jsonl") for line in path.read_text().splitlines() if line.startswith("{")]
     return max((json.loads(line)["step"] for line in lines if line.endswith("}")), default=0)
+
+
+def _done(environment: dict[str, str]) -> int:
+    return len(
+        [*Path(environment["CLIPLITE_RUNS"]).glob("*/*/run.json"), *Path(environment["CLIPLITE_RUNS"]).glob("*/done/*")]
+    )
 
 
 def _left(environment: dict[str, str], patience: float) -> list[str]:

@@ -14,11 +14,19 @@ from cliplite_core.__main__ import main
 from cliplite_core.data.captions import read_coco_captions
 from cliplite_core.data.karpathy import read_karpathy
 from cliplite_core.data.labelled.boxes import read_instances, read_references
+from cliplite_core.data.labelled.inaturalist import read_inaturalist
 from cliplite_core.data.labelled.read import read_boxes
 
 Change = Callable[[Any], object]
 NAN, INF, DEEP = float("nan"), float("inf"), 100_000
 KARPATHY = {"images": [{"filename": f"{s}.jpg", "split": s, "sentences": [{"raw": "a dog"}]} for s in ("train", "val")]}
+
+SPECIES = "species2018.json"
+SPECIMENS = {
+    "images": [{"id": 1, "file_name": "coco/train2017/0001.jpg"}, {"id": 2, "file_name": "coco/train2017/0002.jpg"}],
+    "annotations": [{"image_id": 1, "category_id": 3}, {"image_id": 2, "category_id": 4}],
+    "categories": [{"id": 3, "name": "dog"}, {"id": 4, "name": 4}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +35,7 @@ def root(tmp_path_factory) -> Path:
     folder.mkdir()
     write_root(folder)
     (folder / "karpathy.json").write_text(json.dumps(KARPATHY))
+    (folder / SPECIES).write_text(json.dumps(SPECIMENS))
     return folder
 
 
@@ -48,6 +57,7 @@ READERS: dict[str, Callable[[Path], list]] = {
     CAPTIONS: lambda root: read_coco_captions(root / CAPTIONS, root / "coco/train2017"),
     REFS: lambda root: read_references(root / REFS, read_instances(root / INSTANCES, root / "coco/train2017"), "val"),
     "karpathy.json": lambda root: read_karpathy(root / "karpathy.json", root, "train"),
+    SPECIES: lambda root: read_inaturalist(root / SPECIES)[0],
 }
 
 
@@ -140,6 +150,14 @@ NAMED: dict[str, tuple[str, Change, str]] = {
         "karpathy.json", put([{"raw": None}], "images", 0, "sentences"), r"sentences\[0\]\.raw: found None",
     ),
     "Karpathy, an id that is a list": ("karpathy.json", put([1], "images", 0, "cocoid"), r"cocoid: found \[1\]"),
+    "species, no image_id": (SPECIES, drop("annotations", 0, "image_id"), r"annotations\[0\]: 'image_id' is missing"),
+    "species, an id that is a list": (SPECIES, put([1], "images", 0, "id"), r"images\[0\]\.id: found \[1\]"),
+    "species, no name": (SPECIES, drop("categories", 1, "name"), r"categories\[1\]: 'name' is missing"),
+    "species, a name of null": (SPECIES, put(None, "categories", 1, "name"), "name: found None"),
+    "species, two images of one id": (SPECIES, again("images", file_name="b.jpg"), "two images have the id 1"),
+    "species, two of one id": (SPECIES, again("categories", name="cat"), "two categories have the id 3"),
+    "species, no labels": (SPECIES, drop("annotations"), "found no annotations; test lists have no labels"),
+    "species, images of text": (SPECIES, put(["a"], "images"), r"images\[0\]: found 'a'"),
     "references, no sentence": (REFS, drop(0, "sentences", 0, "sent"), r"\[0\]\.sentences\[0\]: 'sent' is missing"),
     "references, sentences of null": (REFS, put(None, 0, "sentences"), "sentences: found None"),
     "references, an id that is a list": (REFS, put([1], 0, "image_id"), r"image_id: found \[1\]"),

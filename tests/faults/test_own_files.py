@@ -60,6 +60,29 @@ def folder_for_a_table(own: Own) -> None:
     own.table.mkdir()
 
 
+def lists(**names: list[str]):
+    """Lists of the splits, and the field that names them."""
+
+    def write(own: Own) -> list[str]:
+        for split, listed in names.items():
+            (own.folder / f"{split}.txt").write_text("\n".join(listed) + "\n")
+        return ["split_file={split}.txt"]
+
+    return write
+
+
+def one_list(own: Own) -> list[str]:
+    (own.folder / "list.txt").write_text("\n".join(ALL[:40]))
+    return ["split_file=list.txt"]
+
+
+def two_of_one_stem(own: Own) -> list[str]:
+    shutil.copy(own.folder / "images" / "001.png", own.folder / "images" / "001.jpg")
+    own.rows(lambda rows: [*rows, "001.jpg,a dog"])
+    return lists(train=[name.removesuffix(".png") for name in ALL[:40]], val=ALL[40:50], test=ALL[50:])(own)
+
+
+ALL = [f"{number:03d}.png" for number in range(60)]
 NO_TABLE = r"captions\.csv: no UTF-8 table"
 LOST = r"own/train: 1 of \d+ images are not there, such as "
 
@@ -100,6 +123,17 @@ FAULTS: dict[str, Fault] = {
     "an emoji for every caption": Fault(
         every(lambda line: line.split(",")[0] + ",😀🎉"), "vocab_size: .* found no known word in any of"
     ),
+    "five images": Fault(lambda own: own.rows(lambda rows: rows[:11]), "no image with .* set val_images and test_imag"),
+    # Lists of its splits.
+    "one list for all splits": Fault(one_list, "test_split: 40 of the 40 images of 'test' are trained on, such as"),
+    "a list to tune on that is trained on": Fault(
+        lists(train=ALL[:40], val=ALL[:10], test=ALL[40:]), "val_split: 10 of the 10 images of 'val' are trained on"
+    ),
+    "a name in a list that two images share": Fault(two_of_one_stem, "train.txt: '001' is the name of 2 images"),
+    "an empty list": Fault(lists(train=ALL[:40], val=[], test=ALL[40:]), "no image with a caption in the split 'val'"),
+    "a list of names that nothing has": Fault(
+        lists(train=["x.png"], val=ALL[:9], test=ALL[9:]), "train.txt: 1 images without a caption .* 'x.png'"
+    ),
     # The pictures.
     "an empty picture": Fault(pictures(lambda path: path.write_bytes(b"")), r"\.png: cannot be decoded as an image"),
     "half a picture": Fault(pictures(half), r"\.png: cannot be decoded as an image"),
@@ -132,6 +166,11 @@ READ: dict[str, Fault] = {
     "files that no row names": Fault(
         lambda own: shutil.copy(own.folder / "images" / "000.png", own.folder / "images" / "extra.png"),
         r"left out: image files without a caption \(1\), such as own/images/extra\.png",
+        status=0,
+    ),
+    "images in two lists": Fault(
+        lists(train=ALL[:40], val=ALL[35:50], test=ALL[50:]),
+        r"val_split: 5 of the 15 images of 'val' are trained on, such as own/images/035\.png; take them off one",
         status=0,
     ),
     "a folder of them": Fault(

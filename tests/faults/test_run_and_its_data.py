@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import get_model
+from transformers import BertConfig, BertModel, set_seed
 
 from cliplite_core.data.record import data_record, expect_mending, read_record
 from cliplite_core.data.splits import read_split
+from cliplite_core.data.tokenizer import train_wordpiece
 from cliplite_core.runs import load_run, train
 from cliplite_core.storage.logs import read_log, read_summary
 from cliplite_core.storage.places import data_root, run_directory
@@ -121,6 +124,37 @@ def test_an_interrupted_run_goes_on_when_nothing_changed(own, monkeypatch, capsy
     killed_at(own, 5, monkeypatch)
     assert read_summary(train(own))["resumed_from"] == 3
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("what", ["tokenizer", "text weights", "image weights"])
+def test_a_run_from_files_of_weights_is_trained_again_when_these_change(tiny, tmp_path, capsys, what):
+    set_seed(1)
+    bert = BertModel(BertConfig(77, 16, 1, 4, 32))
+    bert.save_pretrained(tmp_path / "text")
+    train_wordpiece(["a red dog on the grass"], 77).save_pretrained(tmp_path / "text")
+    torch.save(get_model("mobilenet_v2").state_dict(), tmp_path / "image.pth")
+    fields = {
+        "tokenizer": {"tokenizer": str(tmp_path / "text")},
+        "text weights": {"tokenizer": str(tmp_path / "text"), "text_weights": str(tmp_path / "text")},
+        "image weights": {
+            "image_arch": "mobilenet_v2", "image_width": 64, "image_stem": "imagenet",
+            "image_weights": str(tmp_path / "image.pth"),
+        },
+    }[what]  # fmt: skip
+    config = tiny.override(**fields, steps=1, checkpoint_every=1)
+    directory = train(config)
+    train(config)
+    assert "changed" not in capsys.readouterr().err
+    if what == "tokenizer":
+        train_wordpiece(["a blue cat on the grass"], 77).save_pretrained(tmp_path / "text")
+    elif what == "text weights":
+        with torch.no_grad():
+            bert.embeddings.word_embeddings.weight[5] += 1
+        bert.save_pretrained(tmp_path / "text")  # as large as before
+    else:
+        torch.save(get_model("mobilenet_v2").state_dict(), tmp_path / "image.pth")
+    assert train(config) == directory
+    assert f"the data changed: {what} (" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_used_where_its_data_is_gone(own):

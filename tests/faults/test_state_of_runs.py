@@ -188,6 +188,15 @@ def test_a_quality_file_that_is_not_whole_is_measured_again(run, monkeypatch, ca
     assert "quality.json is cut short or broken; the run is measured again" in capsys.readouterr().err
 
 
+def test_a_checkpoint_beside_a_finished_run_as_of_a_kill_at_its_very_end_goes(run):
+    config = run.override(checkpoint_every=3)
+    directory = run_directory(config)
+    for name in ("state.pt", "state.before.pt", "best.pt"):
+        (directory / name).write_bytes(b"hundreds of megabytes")
+    assert train(config) == directory
+    assert not list(directory.glob("*.pt")) and (directory / "model" / "model.safetensors").exists()
+
+
 @pytest.mark.parametrize("left", ["", "{", "{}", "null"])
 def test_a_step_that_is_not_whole_is_named_by_the_summary(run, capsys, left):
     results_directory("smoke").mkdir(parents=True)

@@ -22,7 +22,7 @@ from cliplite_core.profiles import PROFILES
 from cliplite_core.runs import train
 from cliplite_core.scenes.generate import compose_scenes
 from cliplite_core.storage.locks import alone
-from cliplite_core.storage.places import data_root, run_directory
+from cliplite_core.storage.places import data_root, results_directory, run_directory
 from cliplite_core.storage.watch import STARTER
 
 SOON = 30.0  # seconds within which a process must have noticed
@@ -143,6 +143,16 @@ def test_a_second_make_results_waits_for_the_first_and_says_so(checkout, held, c
     held(checkout().state / "results.lock")
     assert make_results() == 0
     assert capsys.readouterr().err == ("note: another `results` is running in this checkout; waiting for it to end\n")
+
+
+def test_a_notebook_left_half_done_by_a_killed_run_of_an_earlier_version_goes_at_once(checkout):
+    left = results_directory("smoke") / "notebooks" / "04_retrieval.partial.ipynb"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    (left.parent / "04_retrieval.ipynb").write_text("whole")
+    checkout(status=1)
+    assert make_results() == 1
+    assert [path.name for path in left.parent.iterdir()] == ["04_retrieval.ipynb"]
 
 
 def test_the_lock_of_a_killed_make_results_is_gone_with_it(tmp_path, checkout, capsys):

@@ -6,12 +6,13 @@ import hashlib
 
 from cliplite_core.config import Config
 from cliplite_core.data.inventory.needs import needs
+from cliplite_core.data.ready_made import ready_made
 from cliplite_core.storage.fingerprint import fingerprint_files
 from cliplite_core.storage.places import data_root
 
 
 def glance(config: Config, notebook: str = "") -> str:
-    """Return digits for the names and sizes of all files that a profile reads; nothing is opened.
+    """Return digits for the names and sizes of all files that a profile reads, weights too; nothing is opened.
 
     Args:
         config: any profile; what is not there counts as empty.
@@ -25,6 +26,8 @@ def glance(config: Config, notebook: str = "") -> str:
     for file in dict.fromkeys(file for need in read for file in need.files()):
         described = f"{file.relative_to(data_root()).as_posix()}\0{file.stat().st_size}\0"
         digest.update(described.encode("utf-8", "surrogateescape"))
+    for what, files in ready_made(config).items():
+        digest.update("\0".join([what, *(f"{file.name} {file.stat().st_size}" for file in files)]).encode())
     return digest.hexdigest()[:16]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from cliplite_core.config import Config
-from cliplite_core.data.captions import CaptionedImage
+from cliplite_core.data.captions import CaptionedImage, read_json
 from cliplite_core.data.inventory.shrink import shrink
 from cliplite_core.data.inventory.status import lost_images
 from cliplite_core.data.inventory.workers import WORKERS, parallel_map
@@ -69,7 +69,7 @@ def prepare(
     Raises:
         FileNotFoundError, ValueError: a list or an image is missing, broken, or outside the data root; shards that are
             full stay.
-        FileExistsError: `out` holds shards of other settings, or of other pairs.
+        FileExistsError: `out` holds shards of other settings, or of other pairs, or something else.
     """
     limits = (("side", side, 0 if side == 0 else SMALLEST_SIDE, 2**16), ("quality", quality, 1, 95))
     for field, value, least, most in (*limits, ("samples", samples, 1, MOST_SAMPLES)):
@@ -82,7 +82,7 @@ def prepare(
     for name, items in splits.items():
         _expect_there(name, items)
     settings = {"side": side, "quality": quality, "samples": samples}
-    _same(out / "settings.json", settings, {name: describe(items)["captions"] for name, items in splits.items()})
+    _same(out, settings, {name: describe(items)["captions"] for name, items in splits.items()})
     jobs = {
         out / name / f"{number:05d}.tar": (items, number * samples)
         for name, items in splits.items()
@@ -129,18 +129,22 @@ def _expect_there(split: str, items: Sequence[CaptionedImage]) -> None:
         raise FileNotFoundError(f"split {split!r}: {lost}")
 
 
-def _same(file: Path, settings: dict[str, int], pairs: dict[str, str]) -> None:
-    """Raise if the folder holds shards of other settings or pairs."""
-    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"settings": settings, "pairs": pairs}
-    if found["settings"] != settings:
+def _same(out: Path, settings: dict[str, int], pairs: dict[str, str]) -> None:
+    """Raise if the folder holds shards of other settings or pairs, or anything else."""
+    file, found = out / "settings.json", {"settings": settings, "pairs": pairs}
+    if file.is_file():
+        content = read_json(file, "the settings of shards")
+        found = content if isinstance(content, dict) else {}
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"{out} holds other files already; choose another folder with --out")
+    if found.get("settings") != settings:
         raise FileExistsError(
-            f"{file.parent} holds shards made with {found['settings']}, not {settings}; delete it, or choose another "
+            f"{out} holds shards made with {found.get('settings')}, not {settings}; delete it, or choose another "
             "with --out"
         )
-    if found["pairs"] != pairs:
+    if found.get("pairs") != pairs:
         raise FileExistsError(
-            f"{file.parent} holds other images or captions than the profile names now; delete it, or choose another "
-            "with --out"
+            f"{out} holds other images or captions than the profile names now; delete it, or choose another with --out"
         )
     write_text(file, json.dumps({"settings": settings, "pairs": pairs}) + "\n")
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from torchvision.ops import box_convert, clip_boxes_to_image
 
 from cliplite_core.data.captions import read_json
+from cliplite_core.data.inside import ImageFolder
 from cliplite_core.data.labelled.refcoco import read_plain_pickle
 from cliplite_core.data.schema import COCO_INSTANCES, REFERENCES, expect_one_each, fitting
 
@@ -67,7 +68,8 @@ def read_instances(annotation_file: str | Path, image_root: str | Path, keep_cro
     Raises:
         FileNotFoundError: The file is missing.
         ValueError: No JSON, no images, a key is missing, a value is of another type or no number, an id stands twice,
-            or an annotation names an unknown category; the message names the entry.
+            an annotation names an unknown category, or a `file_name` leads out of the folder; the message names the
+            entry.
     """
     content = read_json(Path(annotation_file), "a COCO instances JSON file")
     content = fitting(content, COCO_INSTANCES, annotation_file, "COCO instances file")
@@ -81,7 +83,7 @@ def read_instances(annotation_file: str | Path, image_root: str | Path, keep_cro
     if not coco.imgs:
         raise ValueError(f"{annotation_file}: found no images, expected COCO instances with 'images'")
 
-    images = []
+    images, folder = [], ImageFolder(Path(image_root), Path(annotation_file))
     for image_id, image in sorted(coco.imgs.items(), key=lambda pair: (isinstance(pair[0], str), pair[0])):
         annotations = [a for a in coco.imgToAnns[image_id] if keep_crowds or not a.get("iscrowd", 0)]
         unknown = {a["category_id"] for a in annotations} - set(coco.cats)
@@ -89,7 +91,7 @@ def read_instances(annotation_file: str | Path, image_root: str | Path, keep_cro
             raise ValueError(f"{annotation_file}: 'categories' lacks {sorted(unknown)} of image {image_id}")
         xywh = torch.tensor([a["bbox"] for a in annotations], dtype=torch.float32).reshape(-1, 4)
         record = BoxedImage(
-            path=Path(image_root) / image["file_name"],
+            path=folder.path(image["file_name"], f"image {image_id}"),
             image_id=image_id,
             width=image["width"],
             height=image["height"],

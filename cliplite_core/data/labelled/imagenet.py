@@ -63,7 +63,16 @@ def read_kaggle_imagenet(root: str | Path, split: str) -> tuple[list[Path], np.n
     solution = root / f"LOC_{split}_solution.csv"
     if not solution.is_file():
         raise FileNotFoundError(f"{solution} not found; it is part of Kaggle's archive and holds the labels of {split}")
-    table = pd.read_csv(solution, dtype=str).sort_values("ImageId", kind="stable")
+    try:
+        table = pd.read_csv(solution, dtype=str).sort_values("ImageId", kind="stable")
+        if table["ImageId"].duplicated().any():
+            raise ValueError(f"the image {table['ImageId'][table['ImageId'].duplicated()].iloc[0]!r} stands twice")
+    except (ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(
+            f"{solution}: no table with the columns ImageId,PredictionString ({error}); fetch it again"
+        ) from None
+    if "PredictionString" not in table:
+        raise ValueError(f"{solution}: found no column PredictionString, expected ImageId,PredictionString")
     wnids = (
         table["PredictionString"].fillna("").str.partition(" ")[0]
     )  # "n03995372 85 1 499 272": the class, then a box

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from cliplite_core.data.captions import read_json
+from cliplite_core.data.inside import ImageFolder
+from cliplite_core.data.schema import INATURALIST, SPECIES, expect_one_each, fitting
 
 
 def read_inaturalist(annotations: str | Path) -> tuple[list[Path], np.ndarray, list[str]]:
@@ -28,14 +30,20 @@ def read_inaturalist(annotations: str | Path) -> tuple[list[Path], np.ndarray, l
 
     Raises:
         FileNotFoundError: the list, or the first image it names, is missing.
-        ValueError: not such a list, or an image has no label, several, or one of an unknown category.
+        ValueError: not such a list, an image has no label, several, or one of an unknown category, or its name leads
+            out of the list's folder.
     """
     annotations = Path(annotations)
     content = read_json(annotations, "iNaturalist's list of a split")
-    if lacking := {"images", "annotations", "categories"} - set(content):
+    if isinstance(content, dict) and (lacking := {"images", "annotations", "categories"} - set(content)):
         raise ValueError(f"{annotations}: found no {', '.join(sorted(lacking))}; test lists have no labels")
+    content = fitting(content, INATURALIST, annotations, "list of iNaturalist")
+    expect_one_each(content["images"], annotations, "images", value="file_name")
     released = annotations.with_name("categories.json")
-    categories = read_json(released, "iNaturalist's species") if released.is_file() else content["categories"]
+    categories = content["categories"]
+    if released.is_file():
+        categories = fitting(read_json(released, "iNaturalist's species"), SPECIES, released, "list of species")
+    expect_one_each(categories, annotations, "categories", value="name")
     names = {entry["id"]: str(entry["name"]) for entry in sorted(categories, key=lambda entry: entry["id"])}
     rows = {category: row for row, category in enumerate(names)}
     label_of: dict[int, int] = {}
@@ -46,7 +54,8 @@ def read_inaturalist(annotations: str | Path) -> tuple[list[Path], np.ndarray, l
             raise ValueError(f"{annotations}: image {entry['image_id']} has several labels, expected one")
     if unlabelled := [image["id"] for image in content["images"] if image["id"] not in label_of]:
         raise ValueError(f"{annotations}: {len(unlabelled)} images have no label, such as {unlabelled[0]}")
-    paths = [annotations.parent / image["file_name"] for image in content["images"]]
+    folder = ImageFolder(annotations.parent, annotations)
+    paths = [folder.path(image["file_name"], f"image {image['id']}") for image in content["images"]]
     if not paths or not paths[0].is_file():
         first = paths[0] if paths else "any image"
         raise FileNotFoundError(f"{annotations}: {first} not found; unpack train_val2018.tar.gz beside the list")

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.datasets import ImageFolder
 
+from cliplite_core.data.captions import read_lines
 from cliplite_core.data.images import read_image
 
 
@@ -82,7 +83,7 @@ def read_voc_labels(devkit_root: str | Path, image_set: str) -> tuple[list[Path]
 def _read_voc_list(path: Path) -> dict[str, int]:
     """Read one class: image id -> -1, 0 or 1, in the order of the file."""
     labels = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         match line.split():
             case []:
                 continue

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cliplite_core.data.captions import read_lines
 from cliplite_core.data.labelled.boxes import BoxedImage
 from cliplite_core.data.labelled.wordnet import read_words
 
@@ -87,7 +88,7 @@ def read_tiny_boxes(root: str | Path, split: str) -> list[BoxedImage]:
 def _wnids(root: Path) -> list[str]:
     if not (root / "wnids.txt").is_file():
         raise FileNotFoundError(f"{root}: no wnids.txt; expected the unpacked folder tiny-imagenet-200")
-    return sorted((root / "wnids.txt").read_text(encoding="utf-8").split())
+    return sorted(" ".join(read_lines(root / "wnids.txt")).split())
 
 
 def _photos(root: Path, split: str, wnids: list[str]) -> Iterator[tuple[Path, str, Box]]:
@@ -122,7 +123,7 @@ def _rows(path: Path, fields: int) -> Iterator[tuple]:
     """Yield the lines of a list; the last four fields are the box, as integers."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} not found; unpack tiny-imagenet-200.zip again")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         parts = line.split()
         if not parts:
             continue

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torchvision.models import ResNet50_Weights
 
+from cliplite_core.data.captions import read_lines
 from cliplite_core.storage.places import definition
 
 WNID = re.compile(r"n\d{8}")
@@ -37,8 +38,7 @@ def read_words(path: Path) -> dict[str, str]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} not found, expected lines of a WordNet id, a tab and its synonyms")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+    return dict(line.split("\t", 1) for line in read_lines(path) if "\t" in line)
 
 
 def class_names(folders: Sequence[str], beside: Path) -> list[str]:

@@ -1,0 +1,32 @@
+"""Words that a model does not know: it sees [UNK] in their place, and what it finds for them means nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerFast
+
+
+def expect_known_words(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> None:
+    """Check that a model knows a word or a piece of one in each of several texts.
+
+    Args:
+        tokenizer: of the model.
+        texts: what is searched for, or names to choose from; few.
+
+    Raises:
+        ValueError: a text is nothing but [UNK] to the model; the message shows it.
+    """
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    unknown = [text for text, ids in zip(texts, encoded, strict=True) if {*ids} <= {tokenizer.unk_token_id}]
+    if unknown:
+        raise ValueError(
+            f"the model knows no word of {', '.join(map(repr, unknown[:3]))}; expected words of the language that it "
+            "was trained on"
+        )
+
+
+def unknown_captions(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str]) -> int:
+    """Return how many captions hold no word or piece that a model knows."""
+    encoded = tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"] if captions else []
+    return sum({*ids} <= {tokenizer.unk_token_id} for ids in encoded)
