@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 from collections.abc import Callable
@@ -11,14 +10,21 @@ from pathlib import Path
 import pandas as pd
 
 from book import RESULTS, SHOWN
+from cliplite_core.reporting.claims import paper_claims
 
 # Later results without an entry here follow in alphabetical order, under their own name.
 TITLES = {
     "scenes": "Composed scenes",
     "flickr8k": "Flickr8k, from scratch",
-    "flickr8k_frozen": "Flickr8k, frozen encoders, at convergence",
+    "flickr8k_frozen": "Flickr8k, frozen encoders",
 }
-SHORT = ["claim", "paper", "regime", "CLIP-Lite here", "against", "difference", "verdict"]
+SHORT = {"regime": "regime", "CLIP-Lite here": "CLIP-Lite", "against": "CLIP", "difference": "difference"}
+# Figures that written pages show, from the first profile that has them.
+FIRST = {
+    "convergence": "Recall against epochs: held out at the end, held out with early stopping, on training photos",
+    "recipes": "Four measures of CLIP-Lite and CLIP along a chain of training recipes",
+}
+MINUS = "\N{MINUS SIGN}"
 # As `reporting.claims` has them.
 VERDICTS = {"CLIP-Lite ahead": "yes", "CLIP ahead": "no", "undecided": "open", "not tested": "open"}
 
@@ -50,7 +56,7 @@ def write_results(source: Path) -> list[str]:
     (fragments / "verdicts.md").write_text(tabs(profiles, verdict_table), encoding="utf-8")
     (fragments / "measured.md").write_text(tabs(profiles, main_table), encoding="utf-8")
     (fragments / "profiles.md").write_text(_list_of_profiles(profiles), encoding="utf-8")
-    for name in ("overview", "convergence"):
+    for name in FIRST:
         (fragments / f"{name}.md").write_text(_first_figure(name, profiles), encoding="utf-8")
     return profiles
 
@@ -65,14 +71,22 @@ def tabs(profiles: list[str], table: Callable[[str], str]) -> str:
 
 
 def verdict_table(profile: str) -> str:
-    """Return a profile's verdict on each claim of the paper as Markdown, from its published tables; "" without any."""
+    """Return a profile's verdict on each claim of the paper as Markdown, from its published tables; "" without any.
+
+    A claim stands in the first of its lines only, in few words, with the paper's figure below it.
+    """
     path = RESULTS / profile / "tables" / "claims.csv"
     if not path.exists():
         return ""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns = [name for name in rows[0] if name in SHORT]
-    return pd.DataFrame([{name: _marked(row[name]) for name in columns} for row in rows]).to_markdown(index=False)
+    short = dict(zip(*(paper_claims()[column] for column in ("name", "short")), strict=True))
+    found = pd.read_csv(path, dtype=str)
+    paper = found["paper"].map(
+        lambda figure: "" if figure == "–" else f'<span class="paper">the paper: {figure}</span>'
+    )
+    named = (found["claim"].map(short).fillna(found["claim"]) + " " + paper).mask(found["claim"].duplicated(), "")
+    cells = found[list(SHORT)].rename(columns=SHORT).replace({r"^-": MINUS}, regex=True)
+    table = pd.concat([named.rename("claim"), cells, found["verdict"].map(_marked)], axis="columns")
+    return f"```{{table}}\n:class: verdicts\n\n{table.to_markdown(index=False, disable_numparse=True)}\n```\n"
 
 
 def main_table(profile: str) -> str:
@@ -119,12 +133,12 @@ def _notebooks(profile: str) -> str:
 
 def _list_of_profiles(profiles: list[str]) -> str:
     lines = "\n".join(f"results/{profile}/index" for profile in profiles)
-    return f"```{{toctree}}\n:caption: Results\n:maxdepth: 1\n\n{lines}\n```\n" if profiles else ""
+    return f"```{{toctree}}\n:hidden:\n:caption: Results\n\n{lines}\n```\n" if profiles else ""
 
 
 def _first_figure(name: str, profiles: list[str]) -> str:
     """Return the figure of the first profile that has it, as Markdown for a page at the root; "" if none has."""
     for profile in profiles:
         if (RESULTS / profile / "figures" / f"{name}.png").exists():
-            return f"```{{image}} /results/{profile}/figures/{name}.png\n:class: wide\n:alt: {name}\n```\n"
+            return f"```{{image}} /results/{profile}/figures/{name}.png\n:class: wide\n:alt: {FIRST[name]}\n```\n"
     return ""

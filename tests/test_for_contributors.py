@@ -21,7 +21,7 @@ YAML = [
 # Set as code, on a line of their own, or in a step of a workflow.
 COMMANDS = re.compile(r"`([^`\n]+)`|^((?:\.venv/bin/)?(?:make|cliplite) .*)$|run: (.*)", re.MULTILINE)
 TEXTS = [
-    "CONTRIBUTING.md", "data/SCENES.md", "data/README.md", ".github/workflows/tests.yml", ".github/workflows/pages.yml",
+    "README.md", "CONTRIBUTING.md", "data/SCENES.md", "data/README.md", ".github/workflows/tests.yml", ".github/workflows/pages.yml",
     "binder/postBuild", ".pre-commit-config.yaml", ".ci/run",
     *(f"book/pages/{path.name}" for path in (ROOT / "book" / "pages").glob("*.md")),
 ]  # fmt: skip
