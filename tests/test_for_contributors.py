@@ -66,7 +66,7 @@ def test_the_version_is_the_tags_and_there_is_one_without_tags_and_without_git(t
     git("init", "-q")
     git("add", ".")
     git("commit", "-qm", "first")
-    assert version().startswith("0.1.dev1+g")  # a clone without tags
+    assert version().startswith("0.1.1.dev1+g")  # a clone without tags: after the last release
     git("tag", "v0.2.0")
     assert version() == "0.2.0"
     git("commit", "-q", "--allow-empty", "-m", "second")
