@@ -48,7 +48,9 @@ def test_every_command_that_a_text_names_exists(name):
 def test_the_version_that_is_cited_is_the_last_one_that_was_released():
     released = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == released
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools_scm"]["fallback_version"] == released
+    assert (
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools_scm"]["fallback_version"] == released
+    )
 
 
 def test_the_version_is_the_tags_and_there_is_one_without_tags_and_without_git(tmp_path):

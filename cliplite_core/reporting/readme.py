@@ -54,7 +54,7 @@ def write_results_readme(config: Config) -> Path:
     folder, train = results_directory(config.profile), config.train
     made = pd.DataFrame([read_provenance(name, config.profile) for name in experiments_of(config.profile)])
     first = made.iloc[0]
-    figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
+    figures = sorted(path.name for path in (folder / "figures").glob("*.png") if path.stem != "reproduction")
     names = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
     # Notebook 09 is not there yet: it calls this function while it runs.
     notebooks = [name for name in names if name.startswith("09") or (folder / "notebooks" / name).exists()]

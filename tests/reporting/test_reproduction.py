@@ -105,7 +105,9 @@ def test_publishing_copies_what_was_made_and_keeps_what_lies_beside_it(places, c
     measured(row("R@5", [10.0, 12.0], n=10))
     write_text(places / "smoke" / "model" / "config.json", "{}")
     write_text(places / "smoke" / "metrics" / "stale.json", "{}")
+    write_text(results_directory("smoke") / PAGE, "about the results published before")
     publish_smoke()
+    assert not (places / "smoke" / PAGE).exists()
     assert sorted(path.name for path in (places / "smoke").rglob("*.json")) == ["config.json", "retrieval.json"]
     measured(row("R@5", [11.0], n=10))
     assert "10.0" in (places / "smoke" / "metrics" / "retrieval.json").read_text(), "a run of one's own stays so"
