@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from book import RESULTS, SHOWN
+from book import RESULTS, SHOWN, TITLES
 from cliplite_core.reporting.parameters import literals
 
 EQUATION = re.compile(r"^\$\$(.+?)\$\$$", re.DOTALL | re.MULTILINE)
@@ -66,6 +66,10 @@ def chapter(path: Path, profile: str) -> dict[str, Any]:
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output["data"]["text/html"] = as_table("".join(output["data"]["text/html"]))
+    if profile != SHOWN:  # else three pages have one title in the search
+        first = notebook["cells"][0]
+        heading, _, rest = "".join(first["source"]).partition("\n")
+        first["source"] = f"{heading.partition(':')[0]} ({TITLES.get(profile, profile)})\n{rest}"
     notebook["cells"].insert(1, _about(path, profile, ran))
     return notebook
 

@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from book import RESULTS, SHOWN
+from book import RESULTS, SHOWN, TITLES
+from book.figures import caption
 from cliplite_core.reporting.claims import paper_claims
 
-# Later results without an entry here follow in alphabetical order, under their own name.
-TITLES = {
-    "scenes": "Composed scenes",
-    "flickr8k": "Flickr8k, from scratch",
-    "flickr8k_frozen": "Flickr8k, frozen encoders",
-}
 SHORT = {"regime": "regime", "CLIP-Lite here": "CLIP-Lite", "against": "CLIP", "difference": "difference"}
 # Figures that written pages show, from the first profile that has them.
 FIRST = {
@@ -50,6 +45,9 @@ def write_results(source: Path) -> list[str]:
         page.parent.mkdir(parents=True, exist_ok=True)
         text = (RESULTS / profile / "README.md").read_text(encoding="utf-8")
         text = re.sub(r"\A# .*", f"# {TITLES.get(profile, profile)}", text)
+        text = text.partition("## What is here")[0]  # the names of files, which the page shows
+        if table := main_table(profile):
+            text = text.replace(table.strip(), _classed(table.strip(), "main"))
         page.write_text(f"{text}\n{_figures(source, profile)}{_notebooks(profile)}", encoding="utf-8")
     fragments = source / "generated"
     fragments.mkdir(parents=True, exist_ok=True)
@@ -86,7 +84,12 @@ def verdict_table(profile: str) -> str:
     named = (found["claim"].map(short).fillna(found["claim"]) + " " + paper).mask(found["claim"].duplicated(), "")
     cells = found[list(SHORT)].rename(columns=SHORT).replace({r"^-": MINUS}, regex=True)
     table = pd.concat([named.rename("claim"), cells, found["verdict"].map(_marked)], axis="columns")
-    return f"```{{table}}\n:class: verdicts\n\n{table.to_markdown(index=False, disable_numparse=True)}\n```\n"
+    return _classed(table.to_markdown(index=False, disable_numparse=True), "verdicts")
+
+
+def _classed(table: str, name: str) -> str:
+    """Give a Markdown table a class for the style sheet."""
+    return f"```{{table}}\n:class: {name}\n\n{table}\n```\n"
 
 
 def main_table(profile: str) -> str:
@@ -102,16 +105,17 @@ def _marked(cell: str) -> str:
 
 
 def _figures(source: Path, profile: str) -> str:
-    """Return a gallery of a profile's figures, each with its PDF."""
+    """Return a gallery of a profile's figures, each with a caption and its files."""
     figures = sorted((RESULTS / profile / "figures").glob("*.png"))
     if not figures:
         return ""
     shutil.copytree(RESULTS / profile / "figures", source / "results" / profile / "figures", dirs_exist_ok=True)
     cards = []
     for path in figures:
-        pdf = f" · [PDF](figures/{path.stem}.pdf)" if path.with_suffix(".pdf").exists() else ""
-        image = f"[![{path.stem}](figures/{path.name})](figures/{path.name})"
-        cards.append(f":::{{grid-item-card}}\n{image}\n\n`{path.stem}`{pdf}\n:::\n")
+        links = [path.name] + [path.with_suffix(".pdf").name] * path.with_suffix(".pdf").exists()
+        files = " · ".join(f"{{download}}`{name[-3:].upper()} <figures/{name}>`" for name in links)
+        words = caption(path.stem)
+        cards.append(f":::{{grid-item-card}}\n![{words}](figures/{path.name})\n\n{words} ({files})\n:::\n")
     return (
         "## The figures\n\n::::{grid} 1 2 2 2\n:gutter: 3\n:class-container: figures\n\n"
         + "\n".join(cards)

@@ -13,6 +13,7 @@ import pytest
 from book import PAGES, PROJECT, RESULTS, links, notebooks, pages, results
 from book.commands import commands_page
 from book.configuration import configuration_page
+from book.figures import CAPTIONS
 from book.links import Names, bring_files
 from book.pages import citation, in_one_minute
 from cliplite_core.commands.parser import VERBS
@@ -52,7 +53,9 @@ def published(tmp_path, monkeypatch) -> Path:
     return profile
 
 
-@pytest.mark.parametrize("name", ["links", "configuration", "commands", "api", "pages", "results", "notebooks"])
+@pytest.mark.parametrize(
+    "name", ["links", "configuration", "commands", "api", "pages", "results", "notebooks", "figures"]
+)
 def test_examples_of_the_books_own_modules_hold(name):
     assert doctest.testmod(import_module(f"book.{name}"), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
@@ -90,6 +93,17 @@ def test_a_verdict_is_that_of_the_published_table_and_has_its_colour(published):
     assert "the paper: +1" in table and "regime" in table and "seeds" not in table
     assert table.count("one negative is enough") == 1 and "| −2.0" in table, "a claim is named once, above its regimes"
     assert results.VERDICTS.keys() == {AHEAD, CLIP_AHEAD, OPEN, UNTESTED}, "each verdict has a colour"
+
+
+def test_every_published_figure_has_a_caption():
+    names = {path.stem for path in (PROJECT / "results").glob("*/figures/*.png") if path.parts[-3] != "local"}
+    assert names - CAPTIONS.keys() == set()
+    assert all(words.endswith(".") and "_" not in words for words in CAPTIONS.values())
+
+
+def test_chapters_of_several_profiles_have_different_titles(published):
+    cells = notebooks.chapter(published / "notebooks" / "04_retrieval.ipynb", "flickr8k")["cells"]
+    assert cells[0]["source"].startswith("# Title (Flickr8k, from scratch)\n")
 
 
 def test_links_lead_to_pages_and_files_and_lose_what_is_in_neither(tmp_path):

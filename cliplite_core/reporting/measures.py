@@ -12,19 +12,6 @@ from cliplite_core.reporting.tables import SETTINGS, number
 
 OF_A_VALUE = ("values", "mean", "ci95", "chance", "n", "unit")  # of a row: all else says what it is about
 OF_ONE_MODEL = ("low", "high", "training")  # what notebook 10 measures beside a recall
-# Experiment: the notebook that measures it, in the order of reading.
-EXPERIMENTS = {
-    "data": "00 Data",
-    "pretraining": "01 Pretraining",
-    "transfer_voc": "02 VOC07",
-    "transfer_imagenet": "03 ImageNet",
-    "retrieval": "04 Retrieval",
-    "zero_shot": "05 Zero-shot",
-    "grounding": "06 Grounding",
-    "bias_removal": "07 Bias removal",
-    "ablations": "08 Studies",
-    "own_data": "10 Your own data",
-}
 METHODS = LABELS | {"random": "untrained network", "imagenet": "trained on ImageNet's labels"}
 METRICS = {name: words.removesuffix(" (%)") for name, words in MEASURES.items()} | {
     "AP": "average precision",

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cliplite_core.reporting.measures import EXPERIMENTS, about, measure_of, method_of
-from cliplite_core.reporting.tables import interval
+from cliplite_core.reporting.measures import about, measure_of, method_of
+from cliplite_core.reporting.tables import EXPERIMENTS, interval
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import published_directory, results_directory
 
