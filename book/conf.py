@@ -78,7 +78,7 @@ html_theme_options = {
     "navbar_persistent": [],
     "show_toc_level": 2,
     "pygments_light_style": "a11y-high-contrast-light",
-    "pygments_dark_style": "a11y-high-contrast-dark",
+    "pygments_dark_style": "github-dark-high-contrast",
 }
 math_eqref_format = "equation ({number})"
 numfig = math_numfig = True  # one count of equations, in the order of the table of contents

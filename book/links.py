@@ -78,14 +78,24 @@ def settle(source: Path, names: Names) -> None:
     """
     for path in sorted(source.rglob("*.md")):
         text = path.read_text(encoding="utf-8")
-        text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")  # a number and its interval stay together
-        path.write_text(names.link(bring_files(text, path.parent, source)), encoding="utf-8")
+        path.write_text(names.link(bring_files(_kept_together(text), path.parent, source)), encoding="utf-8")
     for path in sorted(source.rglob("*.ipynb")):
         notebook = json.loads(path.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
-                cell["source"] = names.link(bring_files("".join(cell["source"]), path.parent, source))
+                text = _kept_together("".join(cell["source"]))
+                cell["source"] = names.link(bring_files(text, path.parent, source))
         path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def _kept_together(text: str) -> str:
+    """Keep a number on one line with its interval and its percent sign.
+
+    Example:
+        >>> _kept_together("12.0 ± 0.5, 95 % of it").replace("\xa0", "_")
+        '12.0_±_0.5, 95_% of it'
+    """
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
 
 
 def bring_files(text: str, folder: Path, source: Path) -> str:

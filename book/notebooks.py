@@ -9,10 +9,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from book import RESULTS, SHOWN
+from book import RESULTS, SHOWN, TITLES
 from cliplite_core.reporting.parameters import literals
 
 EQUATION = re.compile(r"^\$\$(.+?)\$\$$", re.DOTALL | re.MULTILINE)
+# The left column of a table of pandas, where it only counts its rows, and the empty corner above it.
+COUNTED = re.compile(r"(<tr[^>]*>\s*)<th>(?:\d*)</th>")
 PARAMETER = re.compile(r'^(\w+) = ("[^"]*"|\S+)', re.MULTILINE)
 
 
@@ -61,8 +63,35 @@ def chapter(path: Path, profile: str) -> dict[str, Any]:
         elif "parameters" in cell["metadata"].get("tags", ()):
             cell["source"] = PARAMETER.sub(lambda found: _set(found, given), text)
             ran = literals(text) | given
+        for output in cell.get("outputs", ()):
+            if "text/html" in output.get("data", {}):
+                output["data"]["text/html"] = as_table("".join(output["data"]["text/html"]))
+    if profile != SHOWN:  # else three pages have one title in the search
+        first = notebook["cells"][0]
+        heading, _, rest = "".join(first["source"]).partition("\n")
+        first["source"] = f"{heading.partition(':')[0]} ({TITLES.get(profile, profile)})\n{rest}"
     notebook["cells"].insert(1, _about(path, profile, ran))
     return notebook
+
+
+def as_table(html: str) -> str:
+    """Return a table of pandas without its count of rows, and with each number on one line with its interval.
+
+    Example:
+        >>> as_table("<tr><th></th><th>R@5</th></tr><tr><th>0</th><td>9.7 ± 2.0</td></tr>").replace("\xa0", "_")
+        '<tr><th>R@5</th></tr><tr><td>9.7_±_2.0</td></tr>'
+        >>> as_table("<tr><th></th><th>R@5</th></tr><tr><th>CLIP</th><td>9.7</td></tr>")  # a name is kept
+        '<tr><th></th><th>R@5</th></tr><tr><th>CLIP</th><td>9.7</td></tr>'
+    """
+    html = html.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    heads = re.findall(r"<tr[^>]*>\s*<th>([^<]*)</th>\s*<td", html)
+    return COUNTED.sub(r"\1", html) if heads and heads == [str(number) for number in range(len(heads))] else html
+
+
+def title(path: Path) -> str:
+    """Return a notebook's title up to its colon, for a list in which every line should be short."""
+    first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
+    return "".join(first).splitlines()[0].removeprefix("# ").partition(":")[0]
 
 
 def _set(line: re.Match, given: dict[str, Any]) -> str:
@@ -74,8 +103,10 @@ def _about(path: Path, profile: str, parameters: dict[str, Any]) -> dict[str, An
     """Return the cell below the title: what the notebook ran on, how to run it, and the file to take along."""
     given = {name: value for name, value in parameters.items() if name in ("seeds", "grid")}
     command = " ".join(f"{name}={value}" for name, value in {"profile": profile, **given}.items())
+    seeds = parameters.get("seeds")
+    counted = f", {seeds} seed{'s' * (seeds != 1)}" if seeds else ""
     text = (
-        f":::{{admonition}} Executed on `{profile}`{_made(path, profile)}\n:class: tip run\n"
+        f":::{{admonition}} Executed on `{profile}`{counted}{_made(path, profile)}\n:class: tip run\n"
         f"{{download}}`Download the executed notebook <downloads/{path.name}>`, or run it: "
         f"`cliplite notebook {path.stem} {command}`\n:::"
     )
@@ -83,7 +114,7 @@ def _about(path: Path, profile: str, parameters: dict[str, Any]) -> dict[str, An
 
 
 def _made(path: Path, profile: str) -> str:
-    """Return seeds, commit and device of the run, as the metrics file that it wrote last tells them; "" without one."""
+    """Return commit and device of the run, as the metrics file that it wrote last tells them; "" without one."""
     written = re.findall(r"written: (\w+\.json)", path.read_text(encoding="utf-8"))
     folders = [RESULTS / profile / folder for folder in ("metrics", "timings")]
     metrics = next(
@@ -92,7 +123,5 @@ def _made(path: Path, profile: str) -> str:
     if metrics is None:
         return ""
     made = json.loads(metrics.read_text(encoding="utf-8"))
-    seeds = made["parameters"].get("seeds")
-    counted = f", {seeds} seed{'s' * (seeds != 1)}" if seeds else ""
     commit = f", commit {made['git_commit'][:10]}" if made.get("git_commit") else ""
-    return f"{counted}, {made['device']}{commit}"
+    return f", {made['device']}{commit}"

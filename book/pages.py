@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import yaml
 
 from book import PAGES, PROJECT
+from book.notebooks import title
 
 TEXTS = {
     "data/README.md": "data/index.md",
@@ -28,10 +30,21 @@ def write_pages(source: Path, chapters: list[str]) -> None:
     for text, page in TEXTS.items():
         (source / page).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / text, source / page)
-    lines = "\n".join(f"notebooks/{chapter}" for chapter in chapters)
-    toctree = f"```{{toctree}}\n:caption: Notebooks\n:maxdepth: 1\n\n{lines}\n```\n" if chapters else ""
+    titles = {chapter: title(PROJECT / "notebooks" / f"{chapter}.ipynb") for chapter in chapters}
+    lines = "\n".join(f"{words} <notebooks/{chapter}>" for chapter, words in titles.items())
+    toctree = f"```{{toctree}}\n:hidden:\n:caption: Notebooks\n\n{lines}\n```\n" if chapters else ""
+    (source / "generated" / "in_one_minute.md").write_text(in_one_minute(), encoding="utf-8")
     (source / "generated" / "chapters.md").write_text(toctree, encoding="utf-8")
     (source / "generated" / "citation.md").write_text(citation(), encoding="utf-8")
+
+
+def in_one_minute() -> str:
+    """Return what the README says was claimed and found, which the first page says, too."""
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^## In one minute\n(.*?)(?=^Each claim is weighed)", text, re.MULTILINE | re.DOTALL)
+    if not found:
+        raise ValueError("README.md: expected '## In one minute', and below it a line 'Each claim is weighed …'")
+    return found[1].replace("](results/", "](../results/")  # seen from `generated/`
 
 
 def citation() -> str:

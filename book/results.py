@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 from collections.abc import Callable
@@ -10,15 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from book import RESULTS, SHOWN
+from book import RESULTS, SHOWN, TITLES
+from book.figures import caption
+from cliplite_core.reporting.claims import paper_claims
 
-# Later results without an entry here follow in alphabetical order, under their own name.
-TITLES = {
-    "scenes": "Composed scenes",
-    "flickr8k": "Flickr8k, from scratch",
-    "flickr8k_frozen": "Flickr8k, frozen encoders, at convergence",
+SHORT = {"regime": "regime", "CLIP-Lite here": "CLIP-Lite", "against": "CLIP", "difference": "difference"}
+# Figures that written pages show, from the first profile that has them.
+FIRST = {
+    "convergence": "Recall against epochs: held out at the end, held out with early stopping, on training photos",
+    "recipes": "Four measures of CLIP-Lite and CLIP along a chain of training recipes",
 }
-SHORT = ["claim", "paper", "regime", "CLIP-Lite here", "against", "difference", "verdict"]
+MINUS = "\N{MINUS SIGN}"
 # As `reporting.claims` has them.
 VERDICTS = {"CLIP-Lite ahead": "yes", "CLIP ahead": "no", "undecided": "open", "not tested": "open"}
 
@@ -44,13 +45,16 @@ def write_results(source: Path) -> list[str]:
         page.parent.mkdir(parents=True, exist_ok=True)
         text = (RESULTS / profile / "README.md").read_text(encoding="utf-8")
         text = re.sub(r"\A# .*", f"# {TITLES.get(profile, profile)}", text)
+        text = text.partition("## What is here")[0]  # the names of files, which the page shows
+        if table := main_table(profile):
+            text = text.replace(table.strip(), _classed(table.strip(), "main"))
         page.write_text(f"{text}\n{_figures(source, profile)}{_notebooks(profile)}", encoding="utf-8")
     fragments = source / "generated"
     fragments.mkdir(parents=True, exist_ok=True)
     (fragments / "verdicts.md").write_text(tabs(profiles, verdict_table), encoding="utf-8")
     (fragments / "measured.md").write_text(tabs(profiles, main_table), encoding="utf-8")
     (fragments / "profiles.md").write_text(_list_of_profiles(profiles), encoding="utf-8")
-    for name in ("overview", "convergence"):
+    for name in FIRST:
         (fragments / f"{name}.md").write_text(_first_figure(name, profiles), encoding="utf-8")
     return profiles
 
@@ -65,14 +69,27 @@ def tabs(profiles: list[str], table: Callable[[str], str]) -> str:
 
 
 def verdict_table(profile: str) -> str:
-    """Return a profile's verdict on each claim of the paper as Markdown, from its published tables; "" without any."""
+    """Return a profile's verdict on each claim of the paper as Markdown, from its published tables; "" without any.
+
+    A claim stands in the first of its lines only, in few words, with the paper's figure below it.
+    """
     path = RESULTS / profile / "tables" / "claims.csv"
     if not path.exists():
         return ""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns = [name for name in rows[0] if name in SHORT]
-    return pd.DataFrame([{name: _marked(row[name]) for name in columns} for row in rows]).to_markdown(index=False)
+    short = dict(zip(*(paper_claims()[column] for column in ("name", "short")), strict=True))
+    found = pd.read_csv(path, dtype=str)
+    paper = found["paper"].map(
+        lambda figure: "" if figure == "–" else f'<span class="paper">the paper: {figure}</span>'
+    )
+    named = (found["claim"].map(short).fillna(found["claim"]) + " " + paper).mask(found["claim"].duplicated(), "")
+    cells = found[list(SHORT)].rename(columns=SHORT).replace({r"^-": MINUS}, regex=True)
+    table = pd.concat([named.rename("claim"), cells, found["verdict"].map(_marked)], axis="columns")
+    return _classed(table.to_markdown(index=False, disable_numparse=True), "verdicts")
+
+
+def _classed(table: str, name: str) -> str:
+    """Give a Markdown table a class for the style sheet."""
+    return f"```{{table}}\n:class: {name}\n\n{table}\n```\n"
 
 
 def main_table(profile: str) -> str:
@@ -88,16 +105,17 @@ def _marked(cell: str) -> str:
 
 
 def _figures(source: Path, profile: str) -> str:
-    """Return a gallery of a profile's figures, each with its PDF."""
+    """Return a gallery of a profile's figures, each with a caption and its files."""
     figures = sorted((RESULTS / profile / "figures").glob("*.png"))
     if not figures:
         return ""
     shutil.copytree(RESULTS / profile / "figures", source / "results" / profile / "figures", dirs_exist_ok=True)
     cards = []
     for path in figures:
-        pdf = f" · [PDF](figures/{path.stem}.pdf)" if path.with_suffix(".pdf").exists() else ""
-        image = f"[![{path.stem}](figures/{path.name})](figures/{path.name})"
-        cards.append(f":::{{grid-item-card}}\n{image}\n\n`{path.stem}`{pdf}\n:::\n")
+        links = [path.name] + [path.with_suffix(".pdf").name] * path.with_suffix(".pdf").exists()
+        files = " · ".join(f"{{download}}`{name[-3:].upper()} <figures/{name}>`" for name in links)
+        words = caption(path.stem)
+        cards.append(f":::{{grid-item-card}}\n![{words}](figures/{path.name})\n\n{words} ({files})\n:::\n")
     return (
         "## The figures\n\n::::{grid} 1 2 2 2\n:gutter: 3\n:class-container: figures\n\n"
         + "\n".join(cards)
@@ -119,12 +137,12 @@ def _notebooks(profile: str) -> str:
 
 def _list_of_profiles(profiles: list[str]) -> str:
     lines = "\n".join(f"results/{profile}/index" for profile in profiles)
-    return f"```{{toctree}}\n:caption: Results\n:maxdepth: 1\n\n{lines}\n```\n" if profiles else ""
+    return f"```{{toctree}}\n:hidden:\n:caption: Results\n\n{lines}\n```\n" if profiles else ""
 
 
 def _first_figure(name: str, profiles: list[str]) -> str:
     """Return the figure of the first profile that has it, as Markdown for a page at the root; "" if none has."""
     for profile in profiles:
         if (RESULTS / profile / "figures" / f"{name}.png").exists():
-            return f"```{{image}} /results/{profile}/figures/{name}.png\n:class: wide\n:alt: {name}\n```\n"
+            return f"```{{image}} /results/{profile}/figures/{name}.png\n:class: wide\n:alt: {FIRST[name]}\n```\n"
     return ""

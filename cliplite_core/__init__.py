@@ -27,10 +27,21 @@ _HOME = {
     "read_log": "storage.logs",
 }
 __all__ = sorted(_HOME)
-__version__ = "0.1.0"
+
+
+def _version() -> str:
+    """Return the version that was installed, which comes from git's tags; of a copy never installed, none is known."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cliplite")
+    except PackageNotFoundError:
+        return "0+unknown"
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return _version()
     if name not in _HOME:
         raise AttributeError(f"module 'cliplite_core' has no attribute {name!r}")
     return getattr(import_module(f"cliplite_core.{_HOME[name]}"), name)

@@ -25,6 +25,7 @@ from cliplite_core.reporting.metrics import experiments_of, read_metrics
 from cliplite_core.reporting.overview import overview_rows
 from cliplite_core.reporting.plots import bias, common, data, grounding, own_data, pretraining, studies, transfer
 from cliplite_core.reporting.plots import zero_shot as naming
+from cliplite_core.reporting.plots.reproduction import differences
 from cliplite_core.storage.places import PROJECT
 
 PUBLISHED = sorted(path.name for path in (PROJECT / "results").iterdir() if (path / "metrics").is_dir())
@@ -167,6 +168,10 @@ def _made_up(folder: Path) -> Iterator[tuple[str, Callable[[], Figure]]]:
     scores = [{"trial": t, "objective": o, "validation": rng.uniform(5, 30)} for t in tried for o in COLORS]
     yield "ablation_tuning", lambda: studies.tuning(scores)
 
+    notebooks = [f"{number:02d} Experiment" for number in (1, 4, 8) for _ in range(20)]
+    compared = pd.DataFrame({"experiment": notebooks, "difference": rng.normal(size=60), "allowed": 1.5})
+    compared["reproduced"] = compared["difference"].abs() <= 1.5
+    yield "reproduction", lambda: differences(compared)
     seen = [survey(items, limit=12)]
     yield "own_data_sizes", lambda: own_data.sizes(seen, items, longest=22, side=48)
     yield "own_data_contact_sheet", lambda: own_data.contact_sheet(items)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from book import PAGES, PROJECT, RESULTS, links, notebooks, results
+from book import PAGES, PROJECT, RESULTS, links, notebooks, pages, results
 from book.commands import commands_page
 from book.configuration import configuration_page
+from book.figures import CAPTIONS
 from book.links import Names, bring_files
-from book.pages import citation
+from book.pages import citation, in_one_minute
 from cliplite_core.commands.parser import VERBS
 from cliplite_core.config import SECTION_OF
 from cliplite_core.objectives import jsd_bound
@@ -34,8 +35,9 @@ def published(tmp_path, monkeypatch) -> Path:
     (profile / "figures" / "overview.png").write_bytes(b"")
     with (profile / "tables" / "claims.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["claim", "paper", "regime", "verdict", "seeds"])
-        rows.writerow(["one negative is enough", "+1", "short", CLIP_AHEAD, "3"])
+        rows.writerow(["claim", "paper", "regime", "CLIP-Lite here", "against", "difference", "verdict", "seeds"])
+        for regime in ("short", "long"):
+            rows.writerow(["one negative is enough", "+1", regime, "1.0 ± 0.1", "3.0", "-2.0 ± 0.1", CLIP_AHEAD, "3"])
     injected = '# Parameters\nprofile = "scenes"\nseeds = 3'
     cells = [
         {"cell_type": "markdown", "metadata": {}, "source": "# Title\n\n$$a = b$$\nas `jsd_bound` has it"},
@@ -44,14 +46,16 @@ def published(tmp_path, monkeypatch) -> Path:
         {"cell_type": "code", "metadata": {}, "source": "x", "outputs": [{"text": "written: retrieval.json"}]},
     ]  # fmt: skip
     (profile / "notebooks" / "04_retrieval.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}}))
-    made = {"parameters": {"seeds": 3}, "device": "CPU", "git_commit": "19d778bd28d439"}
+    made = {"parameters": {"seeds": 1}, "device": "CPU", "git_commit": "19d778bd28d439"}
     (profile / "metrics" / "retrieval.json").write_text(json.dumps(made))
     for module in (results, notebooks):
         monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     return profile
 
 
-@pytest.mark.parametrize("name", ["links", "configuration", "commands", "api", "pages", "results", "notebooks"])
+@pytest.mark.parametrize(
+    "name", ["links", "configuration", "commands", "api", "pages", "results", "notebooks", "figures"]
+)
 def test_examples_of_the_books_own_modules_hold(name):
     assert doctest.testmod(import_module(f"book.{name}"), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
@@ -68,7 +72,7 @@ def test_every_verb_and_every_field_has_its_place():
 def test_a_chapter_shows_the_values_it_ran_with_its_equations_numbered_and_where_it_is_from(published):
     cells = notebooks.chapter(published / "notebooks" / "04_retrieval.ipynb", "scenes")["cells"]
     assert cells[0]["source"].splitlines()[2:5] == ["$$", "a = b", "$$ (scenes-04-retrieval-1)"]
-    assert "3 seeds, CPU, commit 19d778bd28" in cells[1]["source"]
+    assert "3 seeds, CPU, commit 19d778bd28" in cells[1]["source"]  # as the notebook ran, whatever the file says
     assert "cliplite notebook 04_retrieval profile=scenes seeds=3" in cells[1]["source"]
     assert cells[2]["source"] == 'profile = "scenes"  # which\nseeds = 3'
     assert "remove-cell" in cells[3]["metadata"]["tags"]
@@ -79,15 +83,27 @@ def test_a_profile_without_results_only_leaves_its_page_out(published, tmp_path)
     generated = tmp_path / "source" / "generated"
     assert "flickr8k" not in (generated / "profiles.md").read_text()
     assert (generated / "convergence.md").read_text() == ""
-    assert "/results/scenes/figures/overview.png" in (generated / "overview.md").read_text()
+    assert (generated / "recipes.md").read_text() == ""
     assert notebooks.write_notebooks(tmp_path / "source", ["scenes"]) == ["04_retrieval"]
 
 
 def test_a_verdict_is_that_of_the_published_table_and_has_its_colour(published):
     table = results.verdict_table("scenes")
     assert f'<span class="verdict no">{CLIP_AHEAD}</span>' in table
-    assert "+1" in table and "regime" in table and "seeds" not in table
+    assert "the paper: +1" in table and "regime" in table and "seeds" not in table
+    assert table.count("one negative is enough") == 1 and "| −2.0" in table, "a claim is named once, above its regimes"
     assert results.VERDICTS.keys() == {AHEAD, CLIP_AHEAD, OPEN, UNTESTED}, "each verdict has a colour"
+
+
+def test_every_published_figure_has_a_caption():
+    names = {path.stem for path in (PROJECT / "results").glob("*/figures/*.png") if path.parts[-3] != "local"}
+    assert names - CAPTIONS.keys() == set()
+    assert all(words.endswith(".") and "_" not in words for words in CAPTIONS.values())
+
+
+def test_chapters_of_several_profiles_have_different_titles(published):
+    cells = notebooks.chapter(published / "notebooks" / "04_retrieval.ipynb", "flickr8k")["cells"]
+    assert cells[0]["source"].startswith("# Title (Flickr8k, from scratch)\n")
 
 
 def test_links_lead_to_pages_and_files_and_lose_what_is_in_neither(tmp_path):
@@ -107,6 +123,15 @@ def test_names_are_linked_in_prose_alone():
     for text in ("```python\n`jsd_bound`\n```", "[`jsd_bound`](x)", "{py:obj}`jsd_bound`", "`none_such`"):
         assert NAMES.link(text) == text
     assert NAMES.link("`text_pool`") == "[`text_pool`](#field-text_pool)"
+
+
+def test_the_first_page_says_what_the_readme_says(tmp_path):
+    text = in_one_minute()
+    assert "**The paper claims**" in text and "](../results/" in text and "|" not in text
+    (tmp_path / "generated").mkdir()
+    pages.write_pages(tmp_path, ["04_retrieval", "08_ablations"])
+    listed = (tmp_path / "generated" / "chapters.md").read_text()
+    assert "04 · Retrieval <notebooks/04_retrieval>" in listed and "08 · When does one negative win?" in listed
 
 
 def test_the_citation_is_the_papers():

@@ -2,12 +2,14 @@
 
 import json
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-import cliplite_core
 from cliplite_core.commands.parser import VERBS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +23,8 @@ YAML = [
 # Set as code, on a line of their own, or in a step of a workflow.
 COMMANDS = re.compile(r"`([^`\n]+)`|^((?:\.venv/bin/)?(?:make|cliplite) .*)$|run: (.*)", re.MULTILINE)
 TEXTS = [
-    "CONTRIBUTING.md", "data/SCENES.md", "data/README.md", ".github/workflows/tests.yml", ".github/workflows/pages.yml",
+    "README.md", "CONTRIBUTING.md", "data/SCENES.md", "data/README.md",
+    ".github/workflows/tests.yml", ".github/workflows/pages.yml",
     "binder/postBuild", ".pre-commit-config.yaml", ".ci/run",
     *(f"book/pages/{path.name}" for path in (ROOT / "book" / "pages").glob("*.md")),
 ]  # fmt: skip
@@ -42,11 +45,34 @@ def test_every_command_that_a_text_names_exists(name):
     assert made <= TARGETS and asked <= set(VERBS), (made - TARGETS, asked - set(VERBS))
 
 
-def test_the_version_has_one_home():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert str(citation["version"]) == cliplite_core.__version__
-    assert f"## {cliplite_core.__version__}" in (ROOT / "CHANGELOG.md").read_text()
-    assert '\nversion = "' not in (ROOT / "pyproject.toml").read_text()
+def test_the_version_that_is_cited_is_the_last_one_that_was_released():
+    released = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == released
+    assert (
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools_scm"]["fallback_version"] == released
+    )
+
+
+def test_the_version_is_the_tags_and_there_is_one_without_tags_and_without_git(tmp_path):
+    def version() -> str:
+        command = [sys.executable, "-m", "setuptools_scm", "--root", str(tmp_path), "--config", str(config)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, capture_output=True, check=True)
+
+    config = tmp_path / "pyproject.toml"
+    config.write_text((ROOT / "pyproject.toml").read_text())
+    assert version() == "0.1.0"  # an archive
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    assert version().startswith("0.1.1.dev1+g")  # a clone without tags: after the last release
+    git("tag", "v0.2.0")
+    assert version() == "0.2.0"
+    git("commit", "-q", "--allow-empty", "-m", "second")
+    assert version().startswith("0.2.1.dev1+g")
 
 
 def test_hooks_are_local_and_keep_the_outputs_that_nbval_compares():

@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
         if published.is_dir():
             made = [path.name for path in mine.iterdir()]
             shutil.copytree(published, temporary, ignore=lambda folder, _: made if folder == str(published) else [])
-        shutil.copytree(mine, temporary, dirs_exist_ok=True)
+        # What compares with the former published results stays with whoever made it.
+        shutil.copytree(mine, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns("reproduction.*"))
     print(f"published: {published}")
     if published.name in VERDICTS:
         print("verdicts:", update_readme())

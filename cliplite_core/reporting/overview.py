@@ -9,7 +9,7 @@ import pandas as pd
 from cliplite_core.config import Config
 from cliplite_core.reporting.figures import LABELS
 from cliplite_core.reporting.metrics import experiments_of, read_metrics, read_provenance
-from cliplite_core.reporting.tables import WORDS, interval
+from cliplite_core.reporting.tables import EXPERIMENTS, WORDS, interval
 
 # Experiment: which of its rows, and the labels that name a line.
 MAIN = {
@@ -54,6 +54,8 @@ def provenance_table(profile: str) -> pd.DataFrame:
     """Return how each experiment of a profile was made: parameters, hashes, versions, device and wall time."""
     made = pd.DataFrame([read_provenance(name, profile) for name in experiments_of(profile)])
     made["seconds"] = made["seconds"].map("{:,.0f}".format)
+    made["experiment"] = made["experiment"].replace(EXPERIMENTS)
+    made = made.sort_values("experiment", kind="stable", ignore_index=True)
     return made.rename(columns={"config": "configuration", "data": "data fingerprint"})
 
 
@@ -75,7 +77,7 @@ def main_table(config: Config) -> pd.DataFrame:
             first = rows.iloc[0]
             lines.append(
                 {
-                    "experiment": experiment.replace("_", "-"),
+                    "experiment": EXPERIMENTS.get(experiment, experiment),
                     "measure": _measure(key, config) + (" (%)" if first["unit"] == "%" else ""),
                     **(dict.fromkeys(COLUMNS.values(), "–") | cells),
                     "chance": "–" if pd.isna(first["chance"]) else f"{first['chance']:.1f}",

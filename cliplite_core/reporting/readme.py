@@ -10,6 +10,7 @@ import pandas as pd
 from cliplite_core.config import Config, ModelConfig
 from cliplite_core.reporting.claims import claims_text, verdicts, weigh_claims
 from cliplite_core.reporting.metrics import experiments_of, read_provenance
+from cliplite_core.reporting.tables import EXPERIMENTS
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import DEFINITIONS, PROJECT, data_root, published_directory, results_directory
 
@@ -54,7 +55,9 @@ def write_results_readme(config: Config) -> Path:
     folder, train = results_directory(config.profile), config.train
     made = pd.DataFrame([read_provenance(name, config.profile) for name in experiments_of(config.profile)])
     first = made.iloc[0]
-    figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
+    made["experiment"] = made["experiment"].replace(EXPERIMENTS)
+    made = made.sort_values("experiment", kind="stable")
+    figures = sorted(path.name for path in (folder / "figures").glob("*.png") if path.stem != "reproduction")
     names = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
     # Notebook 09 is not there yet: it calls this function while it runs.
     notebooks = [name for name in names if name.startswith("09") or (folder / "notebooks" / name).exists()]

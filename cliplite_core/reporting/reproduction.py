@@ -1,4 +1,4 @@
-"""Were the published numbers reproduced? Each of them beside one's own, with what another seed may give."""
+"""Were the published numbers reproduced? Each of them beside one's own, with what other seeds may give."""
 
 from __future__ import annotations
 
@@ -10,10 +10,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cliplite_core.reporting.tables import interval
+from cliplite_core.reporting.measures import about, measure_of, method_of
+from cliplite_core.reporting.tables import EXPERIMENTS, interval
+from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import published_directory, results_directory
 
-OF_A_VALUE = ("values", "mean", "ci95", "chance", "n", "unit")  # of a row: all else says what it is about
+PAGE = "reproduction.md"  # beside the results
+EXPLAINED = """*Published* is the mean over the published seeds with its 95 % interval, *yours* the mean over yours.
+*Allowed* is the largest difference that other random seeds explain: the 95 % prediction interval for the mean of as
+many seeds as you ran, and at least one test item. A number is *reproduced* if the difference is no larger. Even when
+everything is right, about one number in twenty falls outside by chance, and numbers of one model fall outside together.
+
+If many numbers are outside, or one is far outside:
+
+1. Compare the packages: `pip install -c constraints.txt -e .` installs the published versions.
+2. Compare data, configuration and device with those published: the table *provenance* of notebook 09.
+3. Run more seeds, which narrows what is allowed: `make results SEEDS=3`.
+4. If they are still outside, please open an issue with this page, the command and the machine.
+"""
 
 
 def reproduction(profile: str) -> pd.DataFrame:
@@ -27,30 +41,49 @@ def reproduction(profile: str) -> pd.DataFrame:
         profile: the profile's name, or the path of its file.
 
     Returns:
-        One line per number that both have, where the published one has several seeds: `experiment`, `measure`,
-        `published` and `mine` formatted, `difference`, `expected` (the largest that seeds explain), both in the unit of
-        the measure, and whether it is `reproduced`. Empty where nothing is published, or nothing was made here.
+        One line per number that both have, where the published one has several seeds, by experiment: `experiment`,
+        `measure` and `method` in words, `published` and `yours` formatted, `difference`, `allowed` (the largest that
+        seeds explain), both in the unit of the measure, and whether it is `reproduced`. Empty where nothing is
+        published, or nothing was made here.
     """
     published, mine = (_rows(folder(profile)) for folder in (published_directory, results_directory))
     lines = []
-    for about in (key for key in published if key in mine):
-        theirs, own = published[about], mine[about]
+    for key in (key for key in published if key in mine):
+        theirs, own = published[key], mine[key]
         if len(theirs["values"]) < 2:
             continue
-        expected = max(_prediction(theirs["values"], len(own["values"])), _one_item(theirs))
+        allowed = max(_prediction(theirs["values"], len(own["values"])), _one_item(theirs))
         difference = own["mean"] - theirs["mean"]
         lines.append(
             {
-                "experiment": about[0],
-                "measure": ", ".join(about[1:]),
+                "experiment": EXPERIMENTS.get(key[0], key[0]),
+                "measure": measure_of(theirs),
+                "method": method_of(theirs),
                 "published": interval(theirs["mean"], theirs["ci95"]),
-                "mine": interval(own["mean"], own["ci95"]),
+                "yours": interval(own["mean"], own["ci95"]),
                 "difference": round(difference, 4),
-                "expected": round(expected, 4),
-                "reproduced": abs(difference) <= expected,
+                "allowed": round(allowed, 4),
+                "reproduced": abs(difference) <= allowed,
             }
         )
-    return pd.DataFrame(lines)
+    compared = pd.DataFrame(lines)
+    return compared if compared.empty else compared.sort_values("experiment", kind="stable", ignore_index=True)
+
+
+def by_experiment(compared: pd.DataFrame) -> pd.DataFrame:
+    """Count for each experiment how many numbers were reproduced.
+
+    Args:
+        compared: from `reproduction`, not empty.
+
+    Returns:
+        One line per experiment: `experiment`, `numbers`, `reproduced`, and the `largest difference` as a share of what
+        is allowed.
+    """
+    groups = compared.assign(share=_shares(compared).abs()).groupby("experiment", sort=False)
+    counts = groups.agg(numbers=("reproduced", "size"), reproduced=("reproduced", "sum"), largest=("share", "max"))
+    counts["largest"] = [f"{share:.0%} of what is allowed" for share in counts["largest"]]
+    return counts.rename(columns={"largest": "largest difference"}).reset_index()
 
 
 def reproduction_line(profile: str) -> str:
@@ -58,12 +91,47 @@ def reproduction_line(profile: str) -> str:
     compared = reproduction(profile)
     if compared.empty:
         return ""
-    outside = compared[~compared["reproduced"]]
-    line = f"reproduced: {len(compared) - len(outside)} of {len(compared)} published numbers, to what other seeds give"
-    if outside.empty:
+    line = f"reproduced: {compared['reproduced'].sum()} of {len(compared)} published numbers, up to what seeds explain"
+    if compared["reproduced"].all():
         return line
-    far = outside.loc[(outside["difference"] / outside["expected"]).abs().idxmax()]
-    return f"{line}; furthest off: {far['experiment']}, {far['measure']}: {far['mine']}, published {far['published']}"
+    far = compared.loc[_shares(compared).abs().idxmax()]
+    named = f"{far['experiment']}, {far['measure']}, {far['method']}"
+    return f"{line}; furthest off: {named}: {far['yours']}, published {far['published']}"
+
+
+def write_reproduction(profile: str) -> Path | None:
+    """Write the reproduction report beside one's own results, a page to read and to attach to an issue.
+
+    Args:
+        profile: the profile's name, or the path of its file.
+
+    Returns:
+        The page: how many numbers were reproduced, what that means, which were not, and all numbers by experiment. None
+        where there is nothing to compare.
+    """
+    compared = reproduction(profile)
+    if compared.empty:
+        return None
+    outside = compared[~compared["reproduced"]]
+    parts = [f"# Reproduction report of the profile `{results_directory(profile).name}`", reproduction_line(profile)]
+    parts += [by_experiment(compared).to_markdown(index=False, disable_numparse=True), EXPLAINED]
+    parts += ["## Outside", as_shown(outside).to_markdown(index=False)] if len(outside) else []
+    for experiment, numbers in compared.groupby("experiment", sort=False):
+        table = as_shown(numbers).drop(columns="experiment").to_markdown(index=False, disable_numparse=True)
+        parts += [f"## {experiment}", table]
+    return write_text(results_directory(profile) / PAGE, "\n\n".join(parts) + "\n")
+
+
+def as_shown(compared: pd.DataFrame) -> pd.DataFrame:
+    """Format lines of `reproduction` for people: two digits, "yes" and "no"."""
+    shown = compared.assign(reproduced=compared["reproduced"].map({True: "yes", False: "no"}))
+    shown["difference"] = shown["difference"].map("{:+.2f}".format)
+    return shown.assign(allowed=shown["allowed"].map("{:.2f}".format))
+
+
+def _shares(compared: pd.DataFrame) -> pd.Series:
+    """Return each difference as a share of what is allowed, signed; where nothing is, 0 or infinity."""
+    return (compared["difference"] / compared["allowed"]).where(compared["difference"] != 0, 0.0)
 
 
 def _prediction(values: list[float], own: int) -> float:
@@ -82,7 +150,5 @@ def _rows(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
     for path in sorted((folder / "metrics").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         for row in content["rows"]:
-            about = {key: value for key, value in row.items() if key not in (*OF_A_VALUE, "metric")}
-            words = [f"{key} {value}" for key, value in about.items() if value is not None]
-            found[content["name"], *map(str, words), row["metric"]] = row
+            found[content["name"], *(f"{key} {value}" for key, value in sorted(about(row).items()))] = row
     return found

@@ -20,6 +20,20 @@ RECIPES = {  # as `linear_probe.compare_recipes` calls it: name in a table
     "top1": "top-1 (%)",
     "alike": "named as by L-BFGS (%)",
 }
+# Experiment: the notebook that measures it, in the order of reading.
+EXPERIMENTS = {
+    "data": "00 Data",
+    "pretraining": "01 Pretraining",
+    "transfer_voc": "02 VOC07",
+    "transfer_imagenet": "03 ImageNet",
+    "retrieval": "04 Retrieval",
+    "zero_shot": "05 Zero-shot",
+    "grounding": "06 Grounding",
+    "bias_removal": "07 Bias removal",
+    "ablations": "08 Studies",
+    "cost": "08 Cost",
+    "own_data": "10 Your own data",
+}
 # What the columns of a recorded row are; any other names a setting.
 OF_A_ROW = ("study", "objective", "metric", "unit", "n", "chance", "values", "mean", "ci95", "cell")
 SETTINGS = {  # field of an ablation file: its name in a table

@@ -29,7 +29,7 @@ def test_a_line_has_every_objective_and_a_dash_where_nothing_was_measured(measur
     (line,) = main_table(load_profile("smoke")).to_dict("records")
     assert line["CLIP-Lite (JSD)"] == "17.0 ± 12.7" and line["untrained"] == "12.0 ± 0.0"
     assert line["CLIP (InfoNCE)"] == line["SigLIP (sigmoid)"] == "–"
-    assert (line["experiment"], line["measure"], line["chance"]) == ("transfer-voc", "mAP (%)", "7.2")
+    assert (line["experiment"], line["measure"], line["chance"]) == ("02 VOC07", "mAP (%)", "7.2")
     assert (line["n"], line["seeds"]) == ("9", 2)
 
 
@@ -44,8 +44,8 @@ def test_images_of_another_set_are_called_by_its_name(measured):
 def test_experiments_without_a_line_are_left_out_of_the_table_but_not_of_the_provenance(measured):
     measured("own_data", [row("x", [1.0], n=9)])
     measured("transfer_voc", [voc("jsd", 16.0)])
-    assert main_table(load_profile("smoke"))["experiment"].tolist() == ["transfer-voc"]
-    assert provenance_table("smoke")["experiment"].tolist() == ["own_data", "transfer_voc"]
+    assert main_table(load_profile("smoke"))["experiment"].tolist() == ["02 VOC07"]
+    assert provenance_table("smoke")["experiment"].tolist() == ["02 VOC07", "10 Your own data"]
 
 
 def test_the_overview_shows_the_first_four_that_were_measured_each_on_its_scale_with_chance(measured):

@@ -12,7 +12,13 @@ from cliplite_core.profiles import load_profile
 from cliplite_core.reporting import readme
 from cliplite_core.reporting import reproduction as module
 from cliplite_core.reporting.metrics import row, write_metrics
-from cliplite_core.reporting.reproduction import reproduction, reproduction_line
+from cliplite_core.reporting.reproduction import (
+    PAGE,
+    by_experiment,
+    reproduction,
+    reproduction_line,
+    write_reproduction,
+)
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import results_directory
 
@@ -43,14 +49,43 @@ def test_a_number_within_what_another_seed_gives_is_reproduced_and_one_beyond_is
     reach = 4.3027 * 2 * math.sqrt(4 / 3)
     for mine, reproduced in ((12 + reach - 0.1, True), (12 + reach + 0.1, False), (12 - reach + 0.1, True)):
         measured(row("R@5", [mine], n=10_000, objective="jsd"), row("R@5", [2.9], n=50, objective="x"))
-        compared = reproduction("smoke").set_index("measure")
-        assert compared.loc["objective jsd, R@5", "reproduced"] == reproduced
-        assert compared.loc["objective x, R@5", "reproduced"], "one item of fifty is two points"
+        compared = reproduction("smoke").set_index("method")
+        assert compared.loc["CLIP-Lite (JSD)", "reproduced"] == reproduced
+        assert compared.loc["x", "reproduced"], "one item of fifty is two points"
     line = reproduction_line("smoke")
     assert line.startswith("reproduced: 2 of 2")
     measured(row("R@5", [99.0], n=10_000, objective="jsd"))
     line = reproduction_line("smoke")
     assert "reproduced: 0 of 1" in line and "99.0, published 12.0 ± 5.0" in line
+
+
+def test_the_report_names_measures_in_words_and_says_what_to_do_where_some_are_outside(places):
+    jsd, study = {"objective": "jsd", "n": 10_000}, {"study": "lr", "lr": 0.001, "objective": "infonce", "n": 500}
+    recall = {"direction": "image_to_text", **jsd}
+    measured(row("R@5", [10.0, 12.0, 14.0], **recall), row("median_rank", [4.0, 4.0], unit="rank", **recall))
+    measured(row("transfer", [50.0, 51.0], **study), name="ablations")
+    publish_smoke()
+    measured(row("R@5", [50.0], **recall), row("median_rank", [4.0], unit="rank", **recall))
+    measured(row("transfer", [50.2], **study), name="ablations")
+    page = write_reproduction("smoke").read_text()
+    assert page.splitlines()[2].startswith("reproduced: 2 of 3")
+    assert "R@5, image to text (%) | CLIP-Lite (JSD)" in " ".join(page.split())
+    assert "VOC-style mAP, learning rate 0.001 (%)" in page and "median rank, image to text (rank)" in page
+    assert page.index("## Outside") < page.index("## 04 Retrieval") < page.index("## 08 Studies")
+    assert "open an issue" in page and "about one number in twenty" in page
+    assert not any(code in page for code in ("image_to_text", "median_rank", "jsd", "transfer,", "True"))
+    counts = by_experiment(reproduction("smoke")).set_index("experiment")
+    assert counts.loc["04 Retrieval", ["numbers", "reproduced"]].tolist() == [2, 1]
+
+
+def test_every_published_measure_has_words(monkeypatch):
+    """What a metrics file calls `map`, `top1` or `image_to_text` has a name in the report."""
+    for profile in ("scenes", "flickr8k", "flickr8k_frozen"):
+        monkeypatch.setattr(module, "results_directory", module.published_directory)
+        compared = reproduction(profile)
+        said = set(compared["experiment"]) | set(compared["measure"]) | set(compared["method"])
+        assert len(compared) > 10 and not [words for words in said if "_" in words or "top1" in words or "jsd" in words]
+        assert compared["reproduced"].all() and not compared.duplicated(["experiment", "measure", "method"]).any()
 
 
 def test_other_measures_and_single_published_seeds_are_not_compared(places):
@@ -62,14 +97,17 @@ def test_other_measures_and_single_published_seeds_are_not_compared(places):
 
 def test_where_nothing_is_published_there_is_nothing_to_say(places):
     measured(row("R@5", [11.0], n=10))
-    assert reproduction_line("smoke") == ""
+    assert reproduction_line("smoke") == "" and write_reproduction("smoke") is None
+    assert not (results_directory("smoke") / PAGE).exists()
 
 
 def test_publishing_copies_what_was_made_and_keeps_what_lies_beside_it(places, capsys):
     measured(row("R@5", [10.0, 12.0], n=10))
     write_text(places / "smoke" / "model" / "config.json", "{}")
     write_text(places / "smoke" / "metrics" / "stale.json", "{}")
+    write_text(results_directory("smoke") / PAGE, "about the results published before")
     publish_smoke()
+    assert not (places / "smoke" / PAGE).exists()
     assert sorted(path.name for path in (places / "smoke").rglob("*.json")) == ["config.json", "retrieval.json"]
     measured(row("R@5", [11.0], n=10))
     assert "10.0" in (places / "smoke" / "metrics" / "retrieval.json").read_text(), "a run of one's own stays so"

@@ -50,7 +50,9 @@ def everything_known(scene: BoxedImage, captions: Sequence[str]) -> Figure:
         for edge, width in (("white", 2.4), (color, 1.2)):  # seen on dark and on light
             left.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=edge, linewidth=width))
         label = {"facecolor": color, "pad": 1, "lw": 0}
-        left.text(x1, y1 - 1, name, fontsize=7, color="white", va="bottom", bbox=label)
+        # Above its box, or in it where the box begins at the top of the image.
+        place, side = (y1 - 1, "bottom") if y1 > scene.height / 12 else (y1 + 1, "top")
+        left.text(x1, place, name, fontsize=7, color="white", va=side, bbox=label)
     right.axis("off")
     listed = "\n\n".join(fill(f"“{caption}”", 58) for caption in captions)
     right.text(0, 0.5, listed, va="center", fontsize=9, transform=right.transAxes, parse_math=False)
