@@ -111,6 +111,9 @@ class ModelConfig:
     """Keep both encoders as their weights are and train the critic alone, on standardised features computed once."""
     standardized: bool = False
     """Show the critic standardised features though the encoders learn: for going on from a frozen model."""
+    feature_dropout: BelowOne = 0.0
+    """Share of the features that a training step hides from the critic, drawn anew for each image and caption. With
+    frozen encoders on some thousand images it keeps the critic from learning them by heart."""
     critic: Literal["dot", "concat"] = "dot"
     """"dot" = projections and inner product (the paper); "concat" = MLP on the concatenation (ablation)."""
     units: Annotated[int, Field(ge=1, le=65_536)] = 2048
