@@ -95,6 +95,9 @@ class ModelConfig:
     image_weights: str = ""
     """torchvision weights to start from ("IMAGENET1K_V2"), or a file of them below the data root ("resnet50.pth",
     .safetensors) or in an installed Python package ("package:NAME/FILE"). "" = from scratch."""
+    image_dropout: BelowOne = 0.0
+    """Dropout on the pooled image features that the critic learns from, as image networks have it before their
+    classifier. Frozen encoders on some thousand images need it: else the critic learns the images by heart."""
     text_layers: Annotated[int, Field(ge=1, le=256)] = 12
     """BERT's depth, when built from scratch."""
     text_hidden: Annotated[int, Field(ge=1, le=65_536)] = 768
@@ -111,9 +114,6 @@ class ModelConfig:
     """Keep both encoders as their weights are and train the critic alone, on standardised features computed once."""
     standardized: bool = False
     """Show the critic standardised features though the encoders learn: for going on from a frozen model."""
-    feature_dropout: BelowOne = 0.0
-    """Share of the features that a training step hides from the critic, drawn anew for each image and caption. With
-    frozen encoders on some thousand images it keeps the critic from learning them by heart."""
     critic: Literal["dot", "concat"] = "dot"
     """"dot" = projections and inner product (the paper); "concat" = MLP on the concatenation (ablation)."""
     units: Annotated[int, Field(ge=1, le=65_536)] = 2048
