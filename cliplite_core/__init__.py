@@ -29,19 +29,9 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 
-def _version() -> str:
-    """Return the version that was installed, which comes from git's tags; of a copy never installed, none is known."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("cliplite")
-    except PackageNotFoundError:
-        return "0+unknown"
-
-
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        return _version()
+        return import_module("cliplite_core.storage.version").installed_version()
     if name not in _HOME:
         raise AttributeError(f"module 'cliplite_core' has no attribute {name!r}")
     return getattr(import_module(f"cliplite_core.{_HOME[name]}"), name)

@@ -35,6 +35,7 @@ class Pretraining(nn.Module):
         if self.prior_weight and self.objective.text_prior:
             priors["text"] = PriorDiscriminator(model.text_encoder.dim)
         self.priors = nn.ModuleDict(priors)
+        self.dropout = nn.Dropout(model.config.model.image_dropout)
 
     def forward(self, images: Tensor, tokens: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the loss of one batch and what it is made of.
@@ -46,7 +47,7 @@ class Pretraining(nn.Module):
         Returns:
             Scalars `loss`, `bound`, `prior`, and the detached scores `positive`, `negative`, each (B,), float32.
         """
-        x, y = self.model.image_features(images), self.model.text_features(tokens)
+        x, y = self.dropout(self.model.image_features(images)), self.model.text_features(tokens)
         with torch.autocast(x.device.type, enabled=False):
             x, y = gather(x.float()), gather(y.float())  # shape: (global B, D), (global B, E)
             bound, positive, negative = self.bound(x, y)

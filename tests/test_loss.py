@@ -223,3 +223,13 @@ def test_a_few_steps_raise_the_bound(pretraining):
         output["loss"].backward()
         optimizer.step()
     assert output["bound"] > -0.5 > -2 * math.log(2)
+
+
+def test_image_dropout_hides_image_features_while_training_and_never_afterwards(pretraining):
+    plain, dropping = pretraining(), pretraining(image_dropout=0.5)
+    assert torch.equal(step(dropping)["positive"], step(plain)["positive"]), "evaluation sees all of them"
+    seen, bound = [], dropping.bound
+    dropping.bound = lambda x, y: seen.extend([x, y]) or bound(x, y)
+    step(dropping.train())
+    assert 0.2 < (seen[0] == 0).double().mean() < 0.8
+    assert not (seen[1] == 0).any()

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +172,8 @@ def train_stages(stages: Sequence[Stage]) -> Path:
     for stage in stages:
         config, directory = stage.config, stage.directory
         directory.mkdir(parents=True, exist_ok=True)
-        keep_what_belongs(config, directory, stage.settings)  # before the estimate: what is left to do
+        # Before the estimate: what is left to do.
+        keep_what_belongs(config, directory, stage.settings, partial(_expect_start, config))
         if not (directory / "run.json").exists():
             splits = read_pairs(config)
             counts = ", ".join(f"{name} {len(items):,}" for name, items in splits.items())
@@ -180,6 +182,15 @@ def train_stages(stages: Sequence[Stage]) -> Path:
                 print(pace(config, splits), flush=True)
         start = train(config, directory, stage.settings, start) / "model"
     return start
+
+
+def _expect_start(config: Config) -> None:
+    """Raise, as building it would, unless all is there that a training starts from."""
+    from cliplite_core.data.splits import read_split
+    from cliplite_core.runs import new_pretraining
+
+    with _both_ways_to_weights():
+        new_pretraining(config, read_split(config, config.data.train_split))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import shutil
 
 from cliplite_core.commands.one_name import claim
 from cliplite_core.storage.files import replacing
-from cliplite_core.storage.places import PROJECT, published_directory, results_directory
+from cliplite_core.storage.places import PROJECT, published_directory, published_run_directory, results_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +32,33 @@ def run(options: argparse.Namespace) -> int:
         # What compares with the former published results stays with whoever made it.
         shutil.copytree(mine, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns("reproduction.*"))
     print(f"published: {published}")
+    if publish_model(options.profile):
+        print(f"its model, for CLIPLite.load: {published / 'model'}")
     if published.name in VERDICTS:
         print("verdicts:", update_readme())
     if published.name == SHOWN:
         print("shown in:", ", ".join(show_outputs(published / "notebooks", PROJECT / "notebooks")))
     return 0
+
+
+def publish_model(profile: str) -> bool:
+    """Copy a published run's model to `results/PROFILE/model`, where readers look for one, and write its card.
+
+    The run is that of the profile's own objective and its first seed. Git keeps equal files once. Where no such run is
+    published, a model that lies there already stays, with a new card.
+
+    Returns:
+        Whether there is such a model, and its retrieval was measured.
+    """
+    from cliplite_core.profiles import load_profile
+    from cliplite_core.reporting.published_card import write_card
+
+    published, run = published_directory(profile), published_run_directory(load_profile(profile))
+    if (run / "model").is_dir():
+        with replacing(published / "model") as temporary:
+            shutil.copytree(run / "model", temporary)
+    needed = (published / "model" / "model.safetensors", published / "metrics" / "retrieval.json")
+    if not all(path.is_file() for path in needed):
+        return False
+    write_card(published / "model", published / "metrics")
+    return True

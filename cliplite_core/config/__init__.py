@@ -110,7 +110,7 @@ TYPE_OF = {name: hint for cls in SECTIONS.values() for name, hint in get_type_hi
 
 _NEWER = [  # since 0.2
     *(("data", name) for name in ("val_images", "test_images")),
-    *(("model", name) for name in ("frozen", "standardized")),
+    *(("model", name) for name in ("frozen", "standardized", "image_dropout")),
     *(("objective", name) for name in ("negative_sum", "prior")),
     *(("train", name) for name in ("keep", "patience")),
 ]

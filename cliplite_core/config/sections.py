@@ -95,6 +95,9 @@ class ModelConfig:
     image_weights: str = ""
     """torchvision weights to start from ("IMAGENET1K_V2"), or a file of them below the data root ("resnet50.pth",
     .safetensors) or in an installed Python package ("package:NAME/FILE"). "" = from scratch."""
+    image_dropout: BelowOne = 0.0
+    """Dropout on the pooled image features that the critic learns from, as image networks have it before their
+    classifier. Frozen encoders on some thousand images need it: else the critic learns the images by heart."""
     text_layers: Annotated[int, Field(ge=1, le=256)] = 12
     """BERT's depth, when built from scratch."""
     text_hidden: Annotated[int, Field(ge=1, le=65_536)] = 768

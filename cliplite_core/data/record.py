@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cliplite_core.config import Config
@@ -81,7 +81,9 @@ def expect_mending(directory: Path) -> None:
     write_record(directory, {part: value for part, value in record.items() if not part.endswith(" images")})
 
 
-def keep_what_belongs(config: Config, directory: Path, settings: str = "") -> None:
+def keep_what_belongs(
+    config: Config, directory: Path, settings: str = "", expect: Callable[[], object] = lambda: None
+) -> None:
     """Set aside what was trained on other data than there is now, and the summary of a run that is not whole.
 
     What is set aside lies in the folder `former` of the run, until the next time. A line on stderr says so.
@@ -90,6 +92,7 @@ def keep_what_belongs(config: Config, directory: Path, settings: str = "") -> No
         config: the run.
         directory: its folder; afterwards it has a record of the data as it is now.
         settings: what else the run depends on, in words, where its folder is not named by the configuration.
+        expect: called before anything is set aside; if it raises, all stays where it is.
 
     Raises:
         FileNotFoundError, ValueError: as `data_record`; a finished run can be used where its data is gone.
@@ -103,6 +106,7 @@ def keep_what_belongs(config: Config, directory: Path, settings: str = "") -> No
         raise
     before = read_record(directory) or {}
     if changed := changes(before, record):
+        expect()
         former = directory / "former"
         shutil.rmtree(former, ignore_errors=True)
         former.mkdir()

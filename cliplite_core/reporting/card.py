@@ -92,8 +92,6 @@ def card(metrics: Mapping[str, Any], directory: str) -> str:
     duplicates = f"{looked}: {alike['found'] or 'none'} look like one of them."
     if alike["found"]:
         duplicates += " Those may be remembered rather than understood."
-    names = " ".join(name for stage in metrics["training"] for name in stage["weights"]).lower()
-    owned = [text for part, text in LICENCES.items() if part in names] or ["no weights of others are in it"]
     return CARD.format(
         name=data["name"],
         directory=directory,
@@ -108,8 +106,19 @@ def card(metrics: Mapping[str, Any], directory: str) -> str:
         recall=recall_lines(test["recall"]),
         duplicates=duplicates,
         limits=metrics["limits"],
-        licences="\n".join(f"- {text}" for text in owned),
+        licences=licences([name for stage in metrics["training"] for name in stage["weights"]]),
     )
+
+
+def licences(weights: Sequence[str]) -> str:
+    """Say whose weights a model started from, as a Markdown list.
+
+    Args:
+        weights: their names, as a configuration has them.
+    """
+    names = " ".join(weights).lower()
+    owned = [text for part, text in LICENCES.items() if part in names] or ["no weights of others are in it"]
+    return "\n".join(f"- {text}" for text in owned)
 
 
 def recall_lines(recall: Sequence[Mapping[str, Any]]) -> str:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from fault import contents
 from PIL import Image
+from small_pairs import words, write_pairs
 from torchvision.models import get_model
 from transformers import BertConfig, BertModel, set_seed
 
+from cliplite_core.__main__ import main
 from cliplite_core.data.record import data_record, expect_mending, read_record
 from cliplite_core.data.splits import read_split
 from cliplite_core.data.tokenizer import train_wordpiece
@@ -249,3 +252,26 @@ def test_a_diverging_run_names_its_step_and_leaves_its_state(tiny):
     with pytest.raises(NonFiniteLoss, match="step"):
         train(tiny.override(optimizer="sgd", image_lr=1e30, text_lr=1e30, clip_norm=0.0, warmup_steps=0))
     assert read_split(tiny, "train")
+
+
+@pytest.mark.parametrize(
+    ("field", "weights", "see"),
+    [
+        ("image_weights", "no.pth", "no.pth not found"),
+        ("image_weights", "package:no_such_package/no.pth", "not installed"),
+        ("text_weights", "package:no_such_package/no", "not installed"),
+    ],
+)
+def test_a_finished_fit_stays_where_it_is_if_the_weights_for_another_are_not_there(
+    field, weights, see, tmp_path, capsys
+):
+    captions, photos = map(str, write_pairs(tmp_path))
+    fit = ["fit", captions, photos, str(tmp_path / "mine"), "epochs=2"]
+    assert main([*fit, *words()]) == 0
+    before = contents(tmp_path / "mine")
+    capsys.readouterr()
+    assert main([*fit, *words(image_arch="resnet18", image_width=64, **{field: weights})]) == 2
+    said = capsys.readouterr().err
+    assert see in said and said.count("\n") == 1, said
+    assert contents(tmp_path / "mine") == before
+    assert main([*fit, *words()]) == 0 and capsys.readouterr().out.startswith("finished: ")
