@@ -36,7 +36,10 @@ def test_environment_yml_is_in_step_with_pyproject():
 
 def test_the_lock_has_hashes_of_just_what_is_pinned():
     blocks = re.split(r"\n(?=\S)", (ROOT / "constraints.lock").read_text().strip())
-    canonical = lambda line: re.sub(r"[-_.]+", "-", line.split(" ")[0].lower())
+
+    def canonical(line):
+        return re.sub(r"[-_.]+", "-", line.split(" ")[0].lower())
+
     pinned = (ROOT / "constraints.txt").read_text().split("\n")
     assert sorted(map(canonical, blocks)) == sorted(canonical(line) for line in pinned if "==" in line), "make lock"
     assert all(re.search(r"--hash=sha256:[0-9a-f]{64}\b", block) for block in blocks)
