@@ -85,7 +85,7 @@ def main_table(config: Config) -> pd.DataFrame:
                     "seeds": len(first["values"]),
                 }
             )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).sort_values("experiment", kind="stable", ignore_index=True)
 
 
 def overview_rows(profile: str) -> pd.DataFrame:

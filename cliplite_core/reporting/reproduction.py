@@ -82,7 +82,7 @@ def by_experiment(compared: pd.DataFrame) -> pd.DataFrame:
     """
     groups = compared.assign(share=_shares(compared).abs()).groupby("experiment", sort=False)
     counts = groups.agg(numbers=("reproduced", "size"), reproduced=("reproduced", "sum"), largest=("share", "max"))
-    counts["largest"] = [f"{share:.0%} of what is allowed" for share in counts["largest"]]
+    counts["largest"] = [f"{100 * share:.0f} % of what is allowed" for share in counts["largest"]]
     return counts.rename(columns={"largest": "largest difference"}).reset_index()
 
 

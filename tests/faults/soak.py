@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -204,7 +205,8 @@ def _made(environment: dict[str, str]) -> dict[str, bytes]:
         for path in (path for path in root.rglob("*") if path.is_file()):
             name = f"{place}/{path.relative_to(root).as_posix()}"
             assert not path.name.endswith(".tmp") and ".partial." not in path.name, f"left behind: {name}"
-            if path.suffix != ".lock" and path.name != "lock" and "/former/" not in name:
+            # An index is called after the place of its folder, which is another here.
+            if path.suffix != ".lock" and path.name != "lock" and not re.search("/former/|^runs/index/", name):
                 found[name] = path.read_bytes() if path.suffix == ".safetensors" else b""
     return found
 

@@ -1,26 +1,101 @@
-"""Each promise of the README, by its words."""
+"""Each promise of the README and the docs, by its words: here, or in the test that `KEPT_BY` names."""
 
 from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import torch
+from fault import contents
 
 from cliplite_core.__main__ import main
+from cliplite_core.commands import results
 from cliplite_core.data.labelled.refcoco import read_plain_pickle
 from cliplite_core.model import CLIPLite
 from cliplite_core.runs import train
 from cliplite_core.storage.logs import read_summary
-from cliplite_core.storage.places import data_root, run_directory
+from cliplite_core.storage.places import PROJECT, data_root, results_directory, run_directory, runs_root
 from cliplite_core.storage.weights import read_weights
 from cliplite_core.trainer import Trainer
 
+# Document: words of it, and the test that fails where they are not kept.
+KEPT_BY: dict[str, dict[str, str]] = {
+    "README.md": {
+        "Interrupted runs go on from their last checkpoint": "test_interrupted_runs_go_on_from_their_last_checkpoint",
+        "Nothing that is finished is made twice": "test_nothing_that_is_finished_is_made_twice",
+        "nothing trained on\nother data than there is now is taken for finished":
+            "test_nothing_trained_on_other_data_than_there_is_now_is_taken_for_finished",
+        "the former run is set aside, with a line that says what changed":
+            "test_nothing_trained_on_other_data_than_there_is_now_is_taken_for_finished",
+        "Two `make results` in one checkout\ntake turns": "test_two_make_results_in_one_checkout_take_turns",
+        "`CLIPLITE_DATA`, `CLIPLITE_RUNS` and `CLIPLITE_RESULTS` move data, checkpoints and results elsewhere":
+            "test_cliplite_data_runs_and_results_move_what_they_say",
+        "lies in\n`results/local/`, which git ignores": "test_what_make_results_makes_lies_where_git_ignores_it",
+        "all of it decoded and cross-checked": "test_check_lists_a_broken_list_once_and_invents_nothing",
+        "pretrained encoders stay frozen": "test_finetuning_goes_on_from_the_frozen_model_and_is_never_worse_on_valid",
+        "its best step kept": "test_the_kept_step_is_the_best_of_the_validation_curve_and_the_test_images_had_no_part",
+    },
+    "SECURITY.md": {
+        "weights are safetensors, nothing is unpickled": "test_nothing_is_unpickled",
+        "sizes and names in its JSON are held against the tensors it brings before anything is allocated":
+            "test_every_refusal_takes_less_than_a_second_and_a_gibibyte",
+        "is not looked at": "test_what_leads_elsewhere_is_not_followed",
+        "read with `weights_only=True`": "test_nothing_is_unpickled",
+        "one that is broken or not of this network is set aside":
+            "test_a_broken_checkpoint_is_set_aside_and_the_one_before_it_used",
+        "JSON and CSV are held against their layout, entry by entry": "test_a_broken_entry_is_named_with_its_file",
+        "an unpickler that looks up no name": "test_nothing_is_unpickled",
+        "pictures larger than Pillow thinks safe are refused":
+            "test_an_image_too_large_to_be_safe_is_named_before_it_is_decoded",
+        "a name that leads out of the folder of images is refused":
+            "test_a_name_that_leads_out_of_the_folder_is_refused",
+        "is looked for below the data root alone": "test_a_model_that_names_data_elsewhere_leads_nobody_there",
+        "no name in them is ever a part of a shell's command":
+            "test_make_hands_over_what_it_is_given_letter_by_letter",
+        "then a model directory like any other": "test_a_model_from_the_hub_is_a_model_directory_like_any_other",
+        "adds the hashes of all files": "test_the_lock_has_hashes_of_just_what_is_pinned",
+    },
+    "data/README.md": {
+        "The pickle is read without running anything": "test_nothing_is_unpickled",
+        "nothing is unpacked": "test_members_of_shards_are_read_where_they_are_whatever_they_are_called",
+        "a shard that is cut short is refused": "test_a_shard_cut_anywhere_is_refused_in_one_line",
+        "are left out, and one line says how many": "test_broken_samples_are_left_out_counted_and_named_in_one_line",
+        "Each process of a training reads its own shards":
+            "test_each_process_reads_its_own_shards_and_together_they_read_the_batches_of_one",
+        "goes on with the shards that are missing and ends with the same files":
+            "test_an_interrupted_run_goes_on_and_ends_with_the_files_of_an_unbroken_one",
+    },
+    "data/SCENES.md": {"always the same": "test_two_generations_are_the_same_to_the_byte"},
+    "book/pages/house.md": {
+        "a changed byte in a file makes again what depends on it, and nothing else":
+            "test_a_changed_file_makes_again_what_depends_on_it_and_nothing_else",
+    },
+    "book/pages/start.md": {
+        "it never overwrites a copy that you changed":
+            "test_a_copy_that_was_saved_stays_and_the_reader_is_told_once_its_notebook_has_changed",
+    },
+    "cliplite_core/commands/fit.py": {
+        "Killed at any moment, the same command goes on":
+            "test_killed_three_times_at_random_it_ends_with_the_same_model",
+        "finished, it says so and changes nothing": "test_a_finished_fit_says_so_and_changes_nothing",
+    },
+    "cliplite_core/commands/index.py": {
+        "only new and changed files are embedded, and what is gone is dropped":
+            "test_only_what_is_new_or_changed_is_embedded_and_what_is_gone_is_dropped",
+    },
+    "cliplite_core/commands/plan.py": {"nothing is read and nothing trained": "test_a_plan_reads_and_trains_nothing"},
+    "cliplite_core/commands/status.py": {"with nothing made": "test_status_makes_nothing"},
+    "cliplite_core/commands/photos.py": {
+        "Numbers, curves\nand the code stay": "test_photographs_leave_figures_and_notebooks_and_nothing_else_does",
+    },
+}  # fmt: skip
 KILLED = """
 import os, signal, sys
 from cliplite_core.__main__ import main
@@ -33,6 +108,15 @@ def killed(trainer, batch):
 Trainer._train_step = killed
 main(sys.argv[1:])
 """
+
+
+@pytest.mark.parametrize("document", KEPT_BY)
+def test_each_promise_stands_in_its_document_and_has_a_test(document):
+    text = " ".join((PROJECT / document).read_text(encoding="utf-8").split())
+    tests = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "tests").rglob("test_*.py"))
+    for words, test in KEPT_BY[document].items():
+        assert " ".join(words.split()) in text, f"{document} does not say so any more"
+        assert f"def {test}" in tests, f"{document}: {words!r} has no test"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
@@ -104,3 +188,77 @@ def test_cliplite_data_runs_and_results_move_what_they_say(tiny, tmp_path, monke
     monkeypatch.setenv("CLIPLITE_RUNS", str(tmp_path / "elsewhere"))
     assert (tmp_path / "elsewhere") in train(tiny).parents
     assert data_root() == Path(os.environ["CLIPLITE_DATA"])
+    monkeypatch.setenv("CLIPLITE_RESULTS", str(tmp_path / "there"))
+    assert results_directory("smoke") == tmp_path / "there" / "smoke"
+
+
+def test_what_make_results_makes_lies_where_git_ignores_it(monkeypatch):
+    if not (PROJECT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("no checkout of git")
+    for name in ("DATA", "RUNS", "RESULTS"):
+        monkeypatch.delenv(f"CLIPLITE_{name}")
+    made = [
+        results_directory("smoke") / "metrics" / "a.json",
+        runs_root() / "smoke" / "a",
+        data_root() / "scenes" / "a",
+    ]
+    ignored = subprocess.run(["git", "check-ignore", *map(str, made)], cwd=PROJECT, capture_output=True, text=True)
+    assert ignored.stdout.splitlines() == [str(path) for path in made]
+
+
+def test_two_make_results_in_one_checkout_take_turns(tmp_path, monkeypatch, capsys):
+    seen, waits = [], threading.Event()
+
+    def work(_: object) -> int:
+        seen.append("begins")
+        assert waits.wait(60), "the second did not wait"
+        seen.append("ends")
+        return 1
+
+    def said(line: str) -> None:
+        assert line.startswith("another `results` is running in this checkout")
+        waits.set()
+
+    monkeypatch.setattr(results, "STATE", tmp_path / ".snakemake")
+    monkeypatch.setattr(results, "_work", work)
+    monkeypatch.setattr("cliplite_core.storage.locks.note", said)
+    both = [threading.Thread(target=main, args=(["results", "smoke"],)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert seen == ["begins", "ends", "begins", "ends"]
+
+
+def test_a_plan_reads_and_trains_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(Trainer, "fit", lambda _: pytest.fail("trained"))
+    monkeypatch.setattr("cliplite_core.data.splits.read_split", lambda *_: pytest.fail("read"))
+    assert main(["plan", "coco", "tflops=100"]) == 0
+    assert "trainings" in capsys.readouterr().out
+    assert not data_root().exists() and not runs_root().exists()
+
+
+def test_status_makes_nothing(tiny, monkeypatch, capsys):
+    directory = train(tiny)
+    monkeypatch.setattr("cliplite_core.commands.status.steps_to_take", lambda *_: iter(()))  # a dry run of Snakemake
+    monkeypatch.setattr(Trainer, "fit", lambda _: pytest.fail("trained"))
+    (directory / "model" / "model.safetensors").unlink()
+    before = contents(runs_root())
+    assert main(["status", "smoke"]) == 1
+    assert "stale: " in capsys.readouterr().out
+    assert contents(runs_root()) == before
+
+
+def test_a_model_from_the_hub_is_a_model_directory_like_any_other(model, tmp_path, monkeypatch, capsys):
+    model.save(tmp_path / "fetched")
+    config = tmp_path / "fetched" / "config.json"
+    config.write_text(config.read_text().replace('"image_width": 8', '"image_width": 4096'))
+    asked = []
+    monkeypatch.setattr(
+        "cliplite_core.storage.weights.snapshot_download",
+        lambda name, **options: asked.append((name, options["allow_patterns"])) or str(tmp_path / "fetched"),
+    )
+    assert main(["search", "owner/name", "a dog", "images=."]) == 2
+    assert "image_width: found 4096" in capsys.readouterr().err
+    ((name, patterns),) = asked
+    assert name == "owner/name" and not [pattern for pattern in patterns if pattern.endswith((".py", ".bin", ".pt"))]
