@@ -19,6 +19,8 @@ SHOWN = "scenes"  # the profile a newcomer runs first
 VERDICTS = {"scenes": "scenes", "flickr8k": "photos", "flickr8k_frozen": "photos, frozen encoders"}
 CONVERGENCE = "Recall at convergence: R@10 (%), the mean of both directions, by the pairs that a run has seen"
 SHARES = "Likewise, by the share of the training photos"
+NEGATIVES = "Likewise, by the number of negatives, taken by their mean or by their sum"
+BATCHES = "Likewise, by the pairs per batch"
 RECIPE = "From the recipe of the paper's probable baseline to CLIP-Lite's, one change after the other"
 START, END = "<!-- verdicts: written by make publish -->", "<!-- end of verdicts -->"
 
@@ -118,7 +120,13 @@ def _findings(profile: str) -> str:
 
 def _converged(folder: Path) -> str:
     """Return the tables of the studies that the verdicts rest on, where they were run."""
-    titles = {"convergence": CONVERGENCE, "convergence_data": SHARES, "ablation_recipe": RECIPE}
+    titles = {
+        "convergence": CONVERGENCE,
+        "convergence_data": SHARES,
+        "convergence_negatives": NEGATIVES,
+        "convergence_batches": BATCHES,
+        "ablation_recipe": RECIPE,
+    }
     return "".join(_table(folder, name, title) for name, title in titles.items())
 
 
