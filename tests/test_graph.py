@@ -198,7 +198,7 @@ def test_a_wrong_setting_stops_the_graph_with_one_line(settings, message):
 def test_make_runs_nothing_that_a_profile_name_says(tmp_path):
     target = tmp_path / "here"
     made = subprocess.run(
-        ["make", "-C", str(ROOT), "-o", ".venv/.installed", "results", f"PROFILE=$$(touch {target}).toml"],
+        ["make", "-C", str(ROOT), "-o", ".venv/.installed", "results", f"PROFILE=$(touch {target}).toml"],
         capture_output=True,
         text=True,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cliplite_core.config import Config
 from cliplite_core.storage.fingerprint import file_digest
+from cliplite_core.storage.packages import weights_source
 from cliplite_core.storage.places import data_root
-from cliplite_core.storage.weights import weights_source
 
 
 def ready_made(config: Config) -> dict[str, list[Path]]:
