@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from cliplite_core.reporting.claims import AHEAD, BEHIND, OPEN, REGIMES, paper_claims, weigh_claims
+from cliplite_core.reporting.claims import AHEAD, BEHIND, OPEN, REGIMES, paper_claims, weigh, weigh_claims
 from cliplite_core.reporting.metrics import read_metrics
 from cliplite_core.reporting.readme import END, START
 from cliplite_core.storage.places import PROJECT, published_directory
@@ -69,3 +70,15 @@ def test_with_one_negative_each_infonce_learns_no_faster_than_jsd():
         for _, of_metric in rows.groupby([name for name in ("metric", "pairs") if name in rows], dropna=False):
             by = of_metric.set_index("objective")
             assert by.loc["infonce", "mean"] - by.loc["jsd", "mean"] <= by["ci95"].fillna(0).max()
+
+
+def test_negatives_set_the_pace_and_the_bound_the_end():
+    rows = read_metrics("ablations", "flickr8k_frozen", published_directory)
+    rows = rows[(rows["study"] == "negatives, converged") & (rows["metric"] == "at the end")]
+    seeds = rows.set_index(["pairs", "negatives", "objective"])["values"].map(np.array)
+    short, long = (seeds[pairs] for pairs in sorted(rows["pairs"].unique()))
+    few, many = rows["negatives"].min(), rows["negatives"].max()
+    assert weigh(short[few, "infonce"] - short[few, "jsd"]) != AHEAD, "InfoNCE learns no faster with one negative"
+    for objective in ("jsd", "infonce"):
+        assert weigh(short[many, objective] - short[few, objective]) == AHEAD, "more negatives learn faster"
+    assert weigh(long[many, "jsd"] - long[many, "infonce"]) == AHEAD, "with the same negatives JSD keeps more"
