@@ -11,6 +11,7 @@ import pandas as pd
 
 from book import RESULTS, SHOWN, TITLES
 from book.figures import caption
+from book.notebooks import title
 from cliplite_core.reporting.claims import paper_claims
 
 SHORT = {"regime": "regime", "CLIP-Lite here": "CLIP-Lite", "against": "CLIP", "difference": "difference"}
@@ -130,7 +131,7 @@ def _notebooks(profile: str) -> str:
         return ""
     return (
         "## Its notebooks\n\n```{toctree}\n:maxdepth: 1\n\n"
-        + "\n".join(f"notebooks/{p.stem}" for p in paths)
+        + "\n".join(f"{title(p)} <notebooks/{p.stem}>" for p in paths)
         + "\n```\n"
     )
 

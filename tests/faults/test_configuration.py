@@ -66,7 +66,6 @@ FIELDS: dict[str, str] = {
     "val_split=train": "val_split: got 'train', which is trained on; expected a split that is held out",
     "test_split=train": "test_split: got 'train', which is trained on",
     "train_split=val": "val_split: got 'val', which is trained on|test_split: got 'val'",
-    "val_split=nothing": "split_file|split 'nothing'|no image with a caption in the split|not there",
     "val_images=60": r"val_images, test_images: found 60 \+ 3, expected fewer than all 60 images",
     "crop_scale=0": "crop_scale: got 0",
     "negatives=0": "negatives: got 0",

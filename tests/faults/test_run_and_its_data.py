@@ -132,7 +132,9 @@ def test_an_interrupted_run_goes_on_when_nothing_changed(own, monkeypatch, capsy
 @pytest.mark.parametrize("what", ["tokenizer", "text weights", "image weights"])
 def test_a_run_from_files_of_weights_is_trained_again_when_these_change(tiny, tmp_path, capsys, what):
     set_seed(1)
-    bert = BertModel(BertConfig(77, 16, 1, 4, 32))
+    bert = BertModel(
+        BertConfig(vocab_size=77, hidden_size=16, num_hidden_layers=1, num_attention_heads=4, intermediate_size=32)
+    )
     bert.save_pretrained(tmp_path / "text")
     train_wordpiece(["a red dog on the grass"], 77).save_pretrained(tmp_path / "text")
     torch.save(get_model("mobilenet_v2").state_dict(), tmp_path / "image.pth")
