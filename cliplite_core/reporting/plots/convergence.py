@@ -72,7 +72,9 @@ def _panels(rows: pd.DataFrame, x: str, metrics: Sequence[str], xlabel: str) -> 
     for axis, metric in zip(axes, metrics, strict=True):
         _lines(axis, rows[rows["metric"] == metric], x)
         axis.set(title=TITLES[metric], xlabel=xlabel)
+    both = [axis.get_ylim() for axis in axes[:2]]
     axes[1].sharey(axes[0])
+    axes[0].set_ylim(min(low for low, _ in both), max(high for _, high in both))
     axes[0].set_ylabel("R@10, both directions (%)")
     legend_below(figure, axes[0])
     return figure
