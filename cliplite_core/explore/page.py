@@ -133,10 +133,13 @@ class Page:
     def show_names(self, names: str) -> None:
         """Rank names for the picture; fewer than two are no choice."""
         several = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-        if self.opened is not None and len(several) > 1:
-            self.named.value = _bars(self.explorer.name(self.opened, several))
-        else:
+        if self.opened is None or len(several) < 2:
             self.named.value = "<p>Two names or more, with commas between them.</p>"
+            return
+        try:
+            self.named.value = _bars(self.explorer.name(self.opened, several))
+        except ValueError as error:  # names that the model does not know; the picture and its sentences stay
+            self.named.value = f"<p>{escape(str(error))}</p>"
 
     def _show(self, find: Callable[[], list[Found]], what: str) -> None:
         started = time.perf_counter()

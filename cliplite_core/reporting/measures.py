@@ -62,7 +62,7 @@ def _label(key: str, value: Any) -> str:
     if key in SETTINGS:
         return f"{SETTINGS[key]} {number(value)}"
     if key == "study":
-        return "" if value in SETTINGS else f"study of {value}"
+        return "" if value in SETTINGS else f"study of {str(value).replace('_', ' ')}"
     if key == "over":
         return f"over {METHODS.get(value, value)}"
     if key in ("labels", "split"):

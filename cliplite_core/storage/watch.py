@@ -21,6 +21,7 @@ def end_with_starter(patience: float = PATIENCE) -> None:
     """
     started_by = os.environ.pop(STARTER, "")  # not handed on: what this process starts, it ends itself
     if started_by.isdecimal() and int(started_by) != os.getpid():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets background jobs ignore it
         threading.Thread(target=_watch, args=(int(started_by), patience), daemon=True).start()
 
 

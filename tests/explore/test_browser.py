@@ -79,15 +79,16 @@ def test_a_sentence_shows_pictures_and_a_click_shows_what_the_model_says_of_one(
 
         page.click(".explore-tile >> nth=4")
         page.wait_for_selector(".explore-picture img")
-        page.wait_for_selector(".explore-bars >> nth=1")
+        page.wait_for_selector(".explore-answers >> text=the model knows no word of 'pizza'")
         assert page.locator(".explore-bars >> nth=0 >> li").count() == 5
         plain = page.get_attribute(".explore-picture img", "src")
         page.fill(".explore-answers input >> nth=0", "a dog")
         page.keyboard.press("Enter")
         page.wait_for_function("plain => document.querySelector('.explore-picture img').src != plain", arg=plain)
-        page.fill(".explore-answers input >> nth=1", "moon, sun")
+        page.fill(".explore-answers input >> nth=1", "moon, cat")
         page.keyboard.press("Enter")
-        page.wait_for_selector(".explore-bars >> text=sun")
+        page.wait_for_selector(".explore-bars >> nth=1")
+        assert page.locator(".explore-bars >> nth=1 >> li").count() == 2
 
         width = page.evaluate("document.querySelector('.explore').scrollWidth")
         assert width <= 390, "nothing is cut off on a phone"

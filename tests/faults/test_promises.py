@@ -28,19 +28,19 @@ from cliplite_core.trainer import Trainer
 # Document: words of it, and the test that fails where they are not kept.
 KEPT_BY: dict[str, dict[str, str]] = {
     "README.md": {
-        "Interrupted runs go on from their last checkpoint": "test_interrupted_runs_go_on_from_their_last_checkpoint",
-        "Nothing that is finished is made twice": "test_nothing_that_is_finished_is_made_twice",
-        "nothing trained on\nother data than there is now is taken for finished":
+        "Interrupted runs resume from their last checkpoint": "test_interrupted_runs_go_on_from_their_last_checkpoint",
+        "Finished work is never repeated": "test_nothing_that_is_finished_is_made_twice",
+        "a run on data that has since changed\nis set aside with a line that says what changed":
             "test_nothing_trained_on_other_data_than_there_is_now_is_taken_for_finished",
-        "the former run is set aside, with a line that says what changed":
-            "test_nothing_trained_on_other_data_than_there_is_now_is_taken_for_finished",
-        "Two `make results` in one checkout\ntake turns": "test_two_make_results_in_one_checkout_take_turns",
-        "`CLIPLITE_DATA`, `CLIPLITE_RUNS` and `CLIPLITE_RESULTS` move data, checkpoints and results elsewhere":
-            "test_cliplite_data_runs_and_results_move_what_they_say",
-        "lies in\n`results/local/`, which git ignores": "test_what_make_results_makes_lies_where_git_ignores_it",
-        "all of it decoded and cross-checked": "test_check_lists_a_broken_list_once_and_invents_nothing",
+        "`make results` writes to `results/local/`, which git\nignores":
+            "test_what_make_results_makes_lies_where_git_ignores_it",
+    },
+    "book/pages/recipes.md": {
+        "Two `make results` in one checkout take turns": "test_two_make_results_in_one_checkout_take_turns",
         "pretrained encoders stay frozen": "test_finetuning_goes_on_from_the_frozen_model_and_is_never_worse_on_valid",
-        "its best step kept": "test_the_kept_step_is_the_best_of_the_validation_curve_and_the_test_images_had_no_part",
+        "its best step is kept":
+            "test_the_kept_step_is_the_best_of_the_validation_curve_and_the_test_images_had_no_part",
+        "decodes and cross-checks all of it": "test_check_lists_a_broken_list_once_and_invents_nothing",
     },
     "SECURITY.md": {
         "weights are safetensors, nothing is unpickled": "test_nothing_is_unpickled",
@@ -74,17 +74,19 @@ KEPT_BY: dict[str, dict[str, str]] = {
     },
     "data/SCENES.md": {"always the same": "test_two_generations_are_the_same_to_the_byte"},
     "book/pages/house.md": {
-        "a changed byte in a file makes again what depends on it, and nothing else":
+        "when a file changes, what\ndepends on it is made again, and nothing else":
             "test_a_changed_file_makes_again_what_depends_on_it_and_nothing_else",
     },
     "book/pages/start.md": {
-        "it never overwrites a copy that you changed":
+        "`CLIPLITE_DATA`, `CLIPLITE_RUNS` and `CLIPLITE_RESULTS` move data, checkpoints and results elsewhere":
+            "test_cliplite_data_runs_and_results_move_what_they_say",
+        "It never overwrites a copy that you changed":
             "test_a_copy_that_was_saved_stays_and_the_reader_is_told_once_its_notebook_has_changed",
     },
     "cliplite_core/commands/fit.py": {
-        "Killed at any moment, the same command goes on":
+        "Killed at any moment, the same command resumes":
             "test_killed_three_times_at_random_it_ends_with_the_same_model",
-        "finished, it says so and changes nothing": "test_a_finished_fit_says_so_and_changes_nothing",
+        "once finished, it says so and changes nothing": "test_a_finished_fit_says_so_and_changes_nothing",
     },
     "cliplite_core/commands/index.py": {
         "only new and changed files are embedded, and what is gone is dropped":

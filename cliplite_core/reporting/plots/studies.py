@@ -174,7 +174,10 @@ def cost(costs: pd.DataFrame, exponents: pd.DataFrame) -> Figure:
             axis.loglog(sizes, scale * taken, label=f"{LABELS[objective]}: {power:.2f}", **look)
         axis.set(ylabel=label)
         plain_numbers(axis.yaxis)
-        axis.legend(title="grows as B to the power of", fontsize=SMALL, title_fontsize=SMALL, alignment="left")
+        axis.set_ylim(top=30 * axis.get_ylim()[1])  # room for the legend, wherever the lines begin
+        axis.legend(
+            title="grows as B to the power of", loc="upper left", fontsize=SMALL, title_fontsize=SMALL, alignment="left"
+        )
     _ticks(axes[-1], sizes, 4)
     axes[-1].set_xlabel("pairs per batch B")
     return figure
