@@ -12,8 +12,9 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from transformers import BertConfig, BertModel
 
 from cliplite_core.storage.hub import read_pretrained
+from cliplite_core.storage.packages import weights_source
 from cliplite_core.storage.places import data_root
-from cliplite_core.storage.weights import WEIGHT_FILES, load_weights, read_weights, weights_source
+from cliplite_core.storage.weights import WEIGHT_FILES, load_weights, read_weights
 
 _BLOCKS = {
     "resnet10": (BasicBlock, [1, 1, 1, 1]),

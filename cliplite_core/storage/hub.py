@@ -10,7 +10,7 @@ from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.constants import is_offline_mode
 from huggingface_hub.errors import HfHubHTTPError
 
-from cliplite_core.storage.weights import weights_source
+from cliplite_core.storage.packages import weights_source
 
 PATIENCE = 2.0  # seconds the hub has to answer; its own client tries five times, waiting longer each time
 

@@ -13,9 +13,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cliplite_core.storage.packages import PACKAGE as PACKAGE
-from cliplite_core.storage.packages import weights_source as weights_source
-
 WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 MODEL_PARTS = ("config.json", "model.safetensors", "text", "tokenizer")  # what CLIPLite.save writes
 _HUB_ID = r"[\w-][\w.-]*/[\w-][\w.-]*"

@@ -21,7 +21,7 @@ from cliplite_core.evaluation.own_pairs import measure_pairs
 from cliplite_core.model import CLIPLite
 from cliplite_core.storage.fingerprint import file_digest
 from cliplite_core.storage.logs import read_log, read_summary
-from cliplite_core.storage.weights import weights_source
+from cliplite_core.storage.packages import weights_source
 from cliplite_core.trainer import Trainer
 
 PARTS = {"README.md", "metrics.json", "model.safetensors", "config.json", "text", "tokenizer", "training"}
@@ -204,7 +204,7 @@ def test_bad_input_ends_in_one_line_and_leaves_no_folder(change, said, pairs, tm
 
 
 def test_without_weights_and_network_one_sentence_names_both_ways(pairs, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("cliplite_core.storage.weights.weights_source", _no_package)
+    monkeypatch.setattr("cliplite_core.storage.packages.weights_source", _no_package)
     monkeypatch.setattr("cliplite_core.encoders.get_model", _no_network)
     monkeypatch.setattr("cliplite_core.storage.hub.is_offline_mode", lambda: True)
     assert main(["fit", *pairs, str(tmp_path / "mine")]) == 2

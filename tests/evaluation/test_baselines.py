@@ -20,7 +20,7 @@ from cliplite_core.evaluation import baselines
 from cliplite_core.evaluation.baselines import Backbone, supervised_encoder, untrained_encoder, with_baselines
 from cliplite_core.evaluation.features import extract
 from cliplite_core.runs import load_run
-from cliplite_core.storage.weights import PACKAGE
+from cliplite_core.storage.packages import PACKAGE
 
 
 def named_by_hash(path: Path) -> Path:

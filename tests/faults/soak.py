@@ -33,29 +33,23 @@ from tiny import TINY  # noqa: E402
 WORDS = ["train", "smoke", *(f"{name}={value}" for name, value in {**TINY, "steps": 60, "checkpoint_every": 2}.items())]
 STEPS = 5000
 # Kills itself at the N-th rename: between the two halves of a checkpoint, of a model, of a log.
-AT_A_RENAME = """
+TRAP = """
 import os, signal, sys
-from cliplite_core.__main__ import main
-count, rename = int(sys.argv[1]), os.replace
+count, rename = int({count}), os.replace
 def replace(old, new):
     global count
     count -= 1
     if count == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     rename(old, new)
+"""
+AT_A_RENAME = f"""{TRAP.format(count="sys.argv[1]")}
+from cliplite_core.__main__ import main
 os.replace = replace
 sys.exit(main(sys.argv[2:]))
 """
 # The same for a training that Snakemake starts; as `sitecustomize`, which Python imports before anything else.
-TRAINING_TRAP = """
-import os, signal, sys
-count, rename = int(os.environ.get("SOAK_RENAMES", 0)), os.replace
-def replace(old, new):
-    global count
-    count -= 1
-    if count == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    rename(old, new)
+TRAINING_TRAP = f"""{TRAP.format(count='os.environ.get("SOAK_RENAMES", 0)')}
 if count and "train" in sys.orig_argv:
     os.replace = replace
 """

@@ -18,7 +18,8 @@ from cliplite_core import encoders
 from cliplite_core.encoders import ImageEncoder
 from cliplite_core.model import CLIPLite
 from cliplite_core.storage import weights
-from cliplite_core.storage.weights import find_model, load_weights, read_weights, weights_source, write_weights
+from cliplite_core.storage.packages import weights_source
+from cliplite_core.storage.weights import find_model, load_weights, read_weights, write_weights
 
 
 @pytest.fixture

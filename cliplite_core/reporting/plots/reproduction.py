@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from cliplite_core.reporting.figures import COLORS, GREY, PAGE
 from cliplite_core.reporting.plots.common import legend_below
+from cliplite_core.reporting.reproduction import shares_of_allowed
 
 REACH = 2.5  # of the axis; what lies beyond is drawn at its edge
 
@@ -26,7 +27,7 @@ def differences(compared: pd.DataFrame) -> Figure:
     for inside, color, label in ((True, COLORS["jsd"], "reproduced"), (False, COLORS["infonce"], "outside")):
         lines = compared[compared["reproduced"] == inside]
         if len(lines):
-            share = (lines["difference"] / lines["allowed"]).where(lines["difference"] != 0, 0.0).clip(-REACH, REACH)
+            share = shares_of_allowed(lines).clip(-REACH, REACH)
             rows = lines["experiment"].map(experiments.index)
             spread = (np.arange(len(lines)) * 0.618 % 1 - 0.5) / 2  # the same for the same table
             axis.plot(share, rows + spread, "o", ms=3, mew=0, alpha=0.7, color=color, label=label, clip_on=False)
