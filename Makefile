@@ -13,7 +13,8 @@ override PROFILE := $(value PROFILE)
 override SEEDS   := $(value SEEDS)
 override GRID    := $(value GRID)
 override CORES   := $(value CORES)
-export PROFILE SEEDS GRID CORES
+override PHOTOS  := $(value PHOTOS)
+export PROFILE SEEDS GRID CORES PHOTOS
 
 # Trainings run side by side, one thread each: two threads that wait actively beside another load are ten times slower.
 export OMP_NUM_THREADS ?= 1
@@ -46,9 +47,13 @@ test: .venv/.installed lint
 	$(BIN)/python tests/smoke_copies.py .nbval
 	TQDM_DISABLE=1 $(BIN)/pytest .nbval --nbval-lax --nbval-current-env -n 2 --dist loadfile
 
-# How fast each part is beside what one would use instead, on an idle machine: results/benchmarks/.
+# How fast each part is beside what one would use instead, on an idle machine: results/benchmarks/. PHOTOS=FOLDER
+# holds JPEGs to load; without it some are drawn.
 benchmark: .venv/.installed
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -c "import open_clip" 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,benchmark]"
+	$(BIN)/python benchmarks/run.py $${PHOTOS:+--photos "$$PHOTOS"}
+	$(BIN)/python benchmarks/search.py --out results/benchmarks/search.md
 
 # Every hostile case, by kind; a part of `make test`.
 faults: .venv/.installed

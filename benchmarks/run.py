@@ -56,8 +56,11 @@ def processor() -> str:
 def table(rows: Sequence[Row]) -> pd.DataFrame:
     """Format rows for people: medians with quartiles in brackets."""
 
+    def number(value: float) -> str:
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
     def spread(values: tuple[float, float, float] | None) -> str:
-        return "–" if values is None else "{1:.3g} [{0:.3g}, {2:.3g}]".format(*values)
+        return "–" if values is None else "{1} [{0}, {2}]".format(*map(number, values))
 
     return pd.DataFrame(
         {
@@ -71,14 +74,21 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     )
 
 
-def run(parts: Sequence[str], quick: bool, folder: Path) -> list[Row]:
-    """Measure parts and write `benchmarks.json` and `benchmarks.md` into the folder."""
+def run(parts: Sequence[str], quick: bool, folder: Path, photos: Path | None = None) -> list[Row]:
+    """Measure parts and write `benchmarks.json` and `benchmarks.md` into the folder; `photos` is a folder to load."""
     of_machine, rows = machine(), []
     for part in parts:
         print(f"{part} …", flush=True)
-        rows += import_module(part).measure(quick)
+        more = {"folders": [photos]} if part == "loading" and photos else {}
+        rows += import_module(part).measure(quick, **more)
     content = {"machine": of_machine, "quick": quick, "rows": [asdict(row) for row in rows]}
     write_text(folder / "benchmarks.json", json.dumps(content, indent=1) + "\n")
+    write_text(folder / "benchmarks.md", page(of_machine, rows, quick))
+    return rows
+
+
+def page(of_machine: dict[str, object], rows: Sequence[Row], quick: bool) -> str:
+    """The table with what it was measured on, as Markdown."""
     packages = ", ".join(f"{name} {found}" for name, found in of_machine["packages"].items())
     head = [
         "# Benchmarks",
@@ -90,21 +100,21 @@ def run(parts: Sequence[str], quick: bool, folder: Path) -> list[Row]:
     if quick:
         head.append("**A trial of seconds: these figures mean nothing.**")
     lines = [*head, "", table(rows).to_markdown(index=False, disable_numparse=True), ""]
-    write_text(folder / "benchmarks.md", "\n".join(lines))
-    return rows
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="small shapes, to see that it runs")
+    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="of JPEGs, for `loading`")
     parser.add_argument("--out", type=Path, help="folder (default: results/benchmarks, or results/local/benchmarks)")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"PART: found {', '.join(sorted(unknown))}, expected some of {', '.join(PARTS)}")
     partial = options.quick or options.parts
     folder = options.out or RESULTS / ("local/benchmarks" if partial else "benchmarks")
-    print(table(run(options.parts or PARTS, options.quick, folder)).to_string(index=False))
+    print(table(run(options.parts or PARTS, options.quick, folder, options.photos)).to_string(index=False))
 
 
 if __name__ == "__main__":

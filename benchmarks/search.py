@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from cliplite_core.explore.nearest import BLOCK, build_faiss, nearest, nearest_faiss, open_faiss
+from cliplite_core.storage.files import write_text
 from cliplite_core.storage.memory import peak_memory_gib
 
 CENTRES, SPREAD, SEED = 2000, 1.0, 0  # the noise is as long as the centre
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=256, help="default: %(default)s")
     parser.add_argument("--queries", type=int, default=20, help="default: %(default)s")
     parser.add_argument("-k", type=int, default=10, help="answers per query (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="file that the table is written to, in Markdown")
     parser.add_argument("--step", nargs=2, metavar=("KIND", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
@@ -93,13 +95,23 @@ def main() -> None:
         }
     pairs = zip(found["exact"]["rows"], found["faiss"]["rows"], strict=True)
     recall = {"exact": 1.0, "faiss": np.mean([len(set(a) & set(b)) / len(a) for a, b in pairs])}
-    print(f"{options.rows:,} embeddings of {options.dim} dimensions, {options.queries} queries, load {load()}")
-    print(f"FAISS places its cells once, in {found['build']['seconds']:.0f} s")
-    print(f"{'':8}{'median ms':>10}{'ratio':>8}{'memory MiB':>12}{'disk MiB':>10}{'recall@' + str(options.k):>11}")
+    lines = [
+        f"{options.rows:,} embeddings of {options.dim} dimensions, {options.queries} queries, one thread, load of "
+        f"{load()}; FAISS places its cells once, in {found['build']['seconds']:.0f} s.",
+        "",
+        f"| | median ms | times as fast | memory (MiB) | disk (MiB) | recall@{options.k} |",
+        "|:--|--:|--:|--:|--:|--:|",
+    ]
     for kind in ("exact", "faiss"):
         seconds, memory = found[kind]["seconds"], 1024 * (found[kind]["gib"] - found["open"]["gib"])
-        ratio = seconds / found["exact"]["seconds"]
-        print(f"{kind:8}{1e3 * seconds:10.1f}{ratio:8.3f}{memory:12.0f}{disk[kind]:10.0f}{recall[kind]:11.3f}")
+        faster = found["exact"]["seconds"] / seconds
+        lines.append(
+            f"| {kind} | {1e3 * seconds:.1f} | {faster:.0f} | {memory:.0f} | {disk[kind]:.0f} | {recall[kind]:.3f} |"
+        )
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if options.out:
+        write_text(options.out, f"# Search among many embeddings\n\n{text}")
 
 
 def load() -> str:

@@ -39,7 +39,7 @@ def follow(config: Config, found: Sequence[tuple[Need, Contents]]) -> Iterator[F
         yield from _boxes_outside(need, contents)
     for name in dict.fromkeys(name for need, _ in found for name in need.lists if name.endswith(".json")):
         yield from _unlisted(name)
-    yield from _shared_images(config.data.train_split, [pair for pair in found if pair[0].kind == "captions"])
+    yield from _shared_images(config, [pair for pair in found if pair[0].kind == "captions"])
     yield from _other_classes([pair for pair in found if "03" in pair[0].notebooks and pair[1].classes])
 
 
@@ -65,8 +65,12 @@ def _unlisted(name: str) -> Iterator[Finding]:
         yield Finding("annotation of an image that is not listed", name, detail)
 
 
-def _shared_images(train: str, captioned: Sequence[tuple[Need, Contents]]) -> Iterator[Finding]:
-    """What is trained on must not be reported on."""
+def _shared_images(config: Config, captioned: Sequence[tuple[Need, Contents]]) -> Iterator[Finding]:
+    """What is trained on must not be tuned or reported on."""
+    train = config.data.train_split
+    for field in ("val_split", "test_split"):
+        if getattr(config.data, field) == train:
+            yield Finding("held-out split that is trained on", f"{field} = {train}", "expected another split")
     images = {need.split: set(contents.images) for need, contents in captioned}
     for split, held_out in images.items():
         if split != train and (shared := images.get(train, set()) & held_out):

@@ -142,6 +142,15 @@ def test_an_image_that_is_trained_on_and_reported_on_is_named(tmp_path, monkeypa
     assert images == 3  # the sets it does without are left out
 
 
+def test_a_split_that_is_trained_on_and_reported_on_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
+    write_flickr8k(tmp_path, "0.jpg 1.jpg 2.jpg", train="0.jpg 1.jpg", dev="2.jpg")
+    found, _ = check(load_profile("flickr8k", test_split="train"))
+    assert [(finding.problem, finding.file) for finding in found] == [
+        ("held-out split that is trained on", "test_split = train")
+    ]
+
+
 def test_a_list_that_cannot_be_read_is_one_finding_and_invents_no_other(tmp_path, monkeypatch):
     monkeypatch.setenv("CLIPLITE_DATA", str(tmp_path))
     write_flickr8k(tmp_path, "0.jpg 1.jpg 2.jpg 3.jpg", train="0.jpg 1.jpg lost.jpg", dev="2.jpg 3.jpg")
