@@ -15,6 +15,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -54,24 +55,22 @@ def processor() -> str:
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Format rows for people: medians with quartiles in brackets."""
+    """Format the rows of one part for people, a line for each thing: medians with quartiles in brackets."""
+    reference = next((row.reference for row in rows if row.reference), "")
+    lines: dict[str, dict[str, str]] = {}
+    for row in rows:
+        line = lines.setdefault(row.what, {})
+        unit, by = ("ms", 1000) if row.unit == "s" and row.value[1] < 0.1 else (row.unit, 1)
+        found = f"{spread([by * value for value in row.value])} {unit}"
+        line["measured"] = f"{line['measured']}; {found}" if line else found
+        if row.times_as_fast:
+            line[f"times as fast as {reference}"] = spread(row.times_as_fast)
+    return pd.DataFrame(lines.values(), index=pd.Index(lines, name="")).fillna("–").reset_index()
 
-    def number(value: float) -> str:
-        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
-    def spread(values: tuple[float, float, float] | None) -> str:
-        return "–" if values is None else "{1} [{0}, {2}]".format(*map(number, values))
-
-    return pd.DataFrame(
-        {
-            "part": row.part,
-            "what": row.what,
-            "measured": f"{spread(row.value)} {row.unit}",
-            "times as fast": spread(row.times_as_fast),
-            "as": row.reference or "–",
-        }
-        for row in rows
-    )
+def spread(values: Sequence[float]) -> str:
+    low, middle, high = (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" for value in values)
+    return middle if low == high else f"{middle} [{low}, {high}]"
 
 
 def run(parts: Sequence[str], quick: bool, folder: Path, photos: Path | None = None) -> list[Row]:
@@ -90,17 +89,20 @@ def run(parts: Sequence[str], quick: bool, folder: Path, photos: Path | None = N
 def page(of_machine: dict[str, object], rows: Sequence[Row], quick: bool) -> str:
     """The table with what it was measured on, as Markdown."""
     packages = ", ".join(f"{name} {found}" for name, found in of_machine["packages"].items())
-    head = [
+    threads = "one thread" if of_machine["threads"] == 1 else f"{of_machine['threads']} threads"
+    lines = [
         "# Benchmarks",
         "",
-        f"{of_machine['processor']}, {of_machine['cores']} cores, {of_machine['threads']} thread(s) used, load of "
-        f"{of_machine['load before']} before; Python {of_machine['python']}, {packages}; {of_machine['date']}.",
+        f"{of_machine['processor']}, {of_machine['cores']} cores, {threads} used, load of "
+        f"{of_machine['load before']} before; Python {of_machine['python']}, {packages}; {of_machine['date'][:10]}.",
         "Medians [quartiles] over turns. “Times as fast” compares turn by turn; processor time where one thread works.",
     ]
     if quick:
-        head.append("**A trial of seconds: these figures mean nothing.**")
-    lines = [*head, "", table(rows).to_markdown(index=False, disable_numparse=True), ""]
-    return "\n".join(lines)
+        lines.append("**A trial of seconds: these figures mean nothing.**")
+    for part, mine in groupby(rows, lambda row: row.part):
+        markdown = table(list(mine)).to_markdown(index=False, disable_numparse=True)
+        lines += ["", f"## {part[0].upper()}{part[1:]}", "", markdown]
+    return "\n".join([*lines, ""])
 
 
 def main() -> None:
@@ -114,7 +116,8 @@ def main() -> None:
         parser.error(f"PART: found {', '.join(sorted(unknown))}, expected some of {', '.join(PARTS)}")
     partial = options.quick or options.parts
     folder = options.out or RESULTS / ("local/benchmarks" if partial else "benchmarks")
-    print(table(run(options.parts or PARTS, options.quick, folder, options.photos)).to_string(index=False))
+    run(options.parts or PARTS, options.quick, folder, options.photos)
+    print((folder / "benchmarks.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from book import PAGES, PROJECT
+from book import PAGES, PROJECT, RESULTS
 from book.notebooks import title
 
 TEXTS = {
@@ -36,6 +36,9 @@ def write_pages(source: Path, chapters: list[str]) -> None:
     (source / "generated" / "in_one_minute.md").write_text(in_one_minute(), encoding="utf-8")
     (source / "generated" / "chapters.md").write_text(toctree, encoding="utf-8")
     (source / "generated" / "citation.md").write_text(citation(), encoding="utf-8")
+    for table in (RESULTS / "benchmarks").glob("*.md"):  # without its title
+        text = table.read_text(encoding="utf-8").partition("\n")[2]
+        (source / "generated" / table.name).write_text(text, encoding="utf-8")
 
 
 def in_one_minute() -> str:
