@@ -18,7 +18,7 @@ from torch import nn
 from cliplite_core.callbacks import Gallery, RetrievalCurve, ScoreSnapshots
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
-from cliplite_core.data.frozen import feature_batches
+from cliplite_core.data.frozen import encode_by_length, encode_parts, feature_batches
 from cliplite_core.data.images import read_image
 from cliplite_core.data.pairs import PairBatches
 from cliplite_core.data.tokenizer import tokenize
@@ -103,18 +103,19 @@ def encoders(
         items: the split.
     """
     texts = [caption for item in items for caption in item.captions]
-    image_encoder, text_encoder = model.image_encoder.eval(), model.text_encoder.eval()
+    image_encoder = model.image_encoder.eval().to(memory_format=torch.channels_last)
+    text_encoder = model.text_encoder.eval()
 
     @torch.no_grad()
     def encode_images(rows: slice) -> np.ndarray:
         with ThreadPoolExecutor() as threads:  # Pillow decodes without the interpreter's lock: on all cores
             pixels = list(threads.map(lambda item: model.preprocess(read_image(item.path)), items[rows]))
-        return image_encoder(torch.stack(pixels).to(model.device)).float().cpu().numpy()
+        return encode_parts(image_encoder, torch.stack(pixels).to(model.device)).float().cpu().numpy()
 
     @torch.no_grad()
     def encode_texts(rows: slice) -> np.ndarray:
-        tokens = tokenize(model.tokenizer, texts[rows])
-        return text_encoder({name: ids.to(model.device) for name, ids in tokens.items()}).float().cpu().numpy()
+        tokens = {name: ids.to(model.device) for name, ids in tokenize(model.tokenizer, texts[rows]).items()}
+        return encode_by_length(text_encoder, tokens).float().cpu().numpy()
 
     return encode_images, encode_texts
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cliplite_core.data.frozen import feature_batches
+from cliplite_core.data.frozen import encode_by_length, encode_parts, feature_batches
 from cliplite_core.data.images import read_image
 from cliplite_core.data.pairs import PairBatches
 from cliplite_core.data.splits import read_split
@@ -166,3 +166,28 @@ def test_a_frozen_model_is_measured_on_its_cached_features_as_on_the_images(froz
     found = retrieval_metrics_from_embeddings(*(getattr(embed_split(model, items), part) for part in VECTORS))
     expected = np.mean([found[way]["R@5"] for way in ("image_to_text", "text_to_image")])
     assert measure_quality(model, bare)["validation"] == pytest.approx(100 * expected, abs=1e-3)
+
+
+def test_captions_of_like_lengths_go_together_and_come_back_in_their_order(frozen):
+    model = new_pretraining(frozen, read_split(frozen, "train")).model.eval()
+    texts = [" ".join(["cat", "dog", "sun"][: 1 + number % 3] * (1 + number % 5)) for number in range(21)]
+    tokens, widths = tokenize(model.tokenizer, texts), []
+
+    def encode(part):
+        widths.append(part["input_ids"].shape[1])
+        return model.text_encoder(part)
+
+    with torch.no_grad():
+        found = encode_by_length(encode, tokens)
+        alone = torch.cat([model.text_encoder(tokenize(model.tokenizer, [text])) for text in texts])
+    torch.testing.assert_close(found, alone, rtol=1e-5, atol=1e-5)
+    assert widths == sorted(widths) and widths[0] < widths[-1] == tokens["input_ids"].shape[1]
+
+
+def test_images_encoded_a_few_at_a_time_are_those_encoded_at_once(frozen):
+    model = new_pretraining(frozen, read_split(frozen, "train")).model.eval()
+    pixels = torch.randn(19, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            encode_parts(model.image_encoder, pixels), model.image_encoder(pixels), rtol=1e-4, atol=1e-5
+        )

@@ -1,14 +1,46 @@
-"""Pairs of features computed before: what frozen encoders leave of images and captions, in the order of training."""
+"""What frozen encoders leave of images and captions: computed a few at a time, then drawn in the order of training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cliplite_core.data.pairs import PairBatches
+
+AT_ONCE = 8  # items in one pass: what the layers hold of them stays in the processor's cache, which is worth a factor
+
+
+def encode_parts(encode: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
+    """Encode images a few at a time.
+
+    Args:
+        encode: (b, 3, H, W) -> (b, D).
+        pixels: (B, 3, H, W).
+
+    Returns:
+        (B, D).
+    """
+    parts = pixels.contiguous(memory_format=torch.channels_last).split(AT_ONCE)  # for depthwise convolutions on CPUs
+    return torch.cat([encode(part) for part in parts])
+
+
+def encode_by_length(encode: Callable[[Mapping[str, Tensor]], Tensor], tokens: Mapping[str, Tensor]) -> Tensor:
+    """Encode captions a few at a time, those of like lengths together, so that hardly any padding is computed.
+
+    Args:
+        encode: tokens of b captions -> (b, E).
+        tokens: `input_ids` and `attention_mask`, (B, L) int64, padded on the right.
+
+    Returns:
+        (B, E), in the order of the captions.
+    """
+    lengths = tokens["attention_mask"].sum(dim=1)
+    order = lengths.argsort()
+    parts = [{name: ids[rows, : lengths[rows].max()] for name, ids in tokens.items()} for rows in order.split(AT_ONCE)]
+    return torch.cat([encode(part) for part in parts])[order.argsort()]
 
 
 def feature_batches(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from cliplite_core.critic import DotCritic
+from cliplite_core.data.frozen import encode_parts
 from cliplite_core.data.images import BrokenImage, MissingImage, read_image
 from cliplite_core.evaluation.features import evaluating
 from cliplite_core.model import CLIPLite
@@ -61,7 +62,7 @@ def embed_images(model: CLIPLite, paths: Sequence[Path]) -> tuple[np.ndarray, li
     sound = [row for row, found in enumerate(pixels) if isinstance(found, torch.Tensor)]
     if sound:
         with evaluating(model), torch.inference_mode():
-            embedded = model.encode_image(torch.stack([pixels[row] for row in sound])).cpu().numpy()
+            embedded = encode_parts(model.encode_image, torch.stack([pixels[row] for row in sound])).cpu().numpy()
         if not np.isfinite(embedded).all():
             raise ValueError("model: the embedding of an image is NaN or infinite, expected a unit vector")
         rows[sound] = embedded
