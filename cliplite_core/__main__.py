@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 = done, 1 = something is missing or broken, or a notebook's cell failed, 2 = an error, which
         one line on stderr explains, 130 = stopped by Ctrl-C, 141 = whoever read the output has gone.
     """
+    # Read when torch is loaded, which is later. Threads that wait actively are ten times slower beside another load.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a file name that the terminal cannot show must not end a scan
     if STARTER in os.environ:
