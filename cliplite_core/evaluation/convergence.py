@@ -20,6 +20,7 @@ CONVERGED = {  # studies whose runs are long enough to ask where they end, and w
     "negatives": "negatives, converged",
     "negative_sum": "sums, converged",
     "batch_size": "batches, converged",
+    "optimizer": "optimisers, converged",
 }
 
 
