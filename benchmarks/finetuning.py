@@ -20,6 +20,7 @@ from cliplite_core.data.own import with_length
 from cliplite_core.model import CLIPLite
 from cliplite_core.profiles import load_profile
 from cliplite_core.reporting.metrics import half_width
+from cliplite_core.reporting.tables import interval
 from cliplite_core.runs import train
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import PROJECT, run_directory
@@ -52,7 +53,7 @@ def main() -> None:
     lines = [f"| | {' | '.join(f'{name} (%)' for name in measures)} |", f"|:--|{'--:|' * len(measures)}"]
     for name, runs in columns.items():
         values = [[one[measure] for one in runs] for measure in measures]
-        cells = [f"{np.mean(each):.1f} ± {half_width(each):.1f}" for each in values]
+        cells = [interval(np.mean(each), half_width(each) or None) for each in values]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", f"{options.epochs:g} epochs, seeds {', '.join(map(str, options.seeds))}; 95 % intervals over seeds."]
     print("\n".join(lines))

@@ -25,7 +25,7 @@ from cliplite_core.storage.locks import alone
 from cliplite_core.storage.places import PROJECT, results_directory
 from cliplite_core.storage.watch import STARTER
 
-QUICK = ["OMP_NUM_THREADS=1", "OMP_WAIT_POLICY=PASSIVE", "TOKENIZERS_PARALLELISM=false", "TQDM_DISABLE=1"]
+QUICK = ["OMP_NUM_THREADS=1", "TOKENIZERS_PARALLELISM=false", "TQDM_DISABLE=1"]
 STATE = PROJECT / ".snakemake"
 PATIENCE = 60.0  # seconds for Snakemake to end its steps
 CHECKSUMS = "20MB"  # a touched file is not a changed one: Snakemake compares contents up to this size

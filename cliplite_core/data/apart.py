@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cliplite_core.config import Config
+from cliplite_core.config import Config, DataConfig
 from cliplite_core.data.captions import CaptionedImage
 from cliplite_core.data.presence import shown
 from cliplite_core.data.shards import ShardedPairs
@@ -27,9 +27,10 @@ def expect_apart(config: Config) -> list[str]:
     """
     data, lines = config.data, []
     held_out = {data.test_split: "test_split", data.val_split: "val_split"}  # may be one
-    if data.train_split in held_out:
-        field = held_out[data.train_split]
-        raise ValueError(f"{field}: got {data.train_split!r}, which is trained on; expected a split that is held out")
+    if fields := trained_on(data):
+        raise ValueError(
+            f"{fields[0]}: got {data.train_split!r}, which is trained on; expected a split that is held out"
+        )
     training = read_split(config, data.train_split)
     for split, field in held_out.items():
         images = read_split(config, split)
@@ -40,6 +41,11 @@ def expect_apart(config: Config) -> list[str]:
             raise ValueError(f"{field}: {found}; expected a split that is held out")
         lines.append(f"{field}: {found}; take them off one of the two lists")
     return lines
+
+
+def trained_on(data: DataConfig) -> list[str]:
+    """Return which of `val_split` and `test_split` name the split that is trained on."""
+    return [field for field in ("val_split", "test_split") if getattr(data, field) == data.train_split]
 
 
 def _shared(training: Sequence[CaptionedImage], images: Sequence[CaptionedImage]) -> list[str]:

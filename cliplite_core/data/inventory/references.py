@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cliplite_core.config import Config
+from cliplite_core.data.apart import trained_on
 from cliplite_core.data.captions import read_json
 from cliplite_core.data.inventory.needs import Contents, Need
 from cliplite_core.storage.places import data_root
@@ -68,9 +69,8 @@ def _unlisted(name: str) -> Iterator[Finding]:
 def _shared_images(config: Config, captioned: Sequence[tuple[Need, Contents]]) -> Iterator[Finding]:
     """What is trained on must not be tuned or reported on."""
     train = config.data.train_split
-    for field in ("val_split", "test_split"):
-        if getattr(config.data, field) == train:
-            yield Finding("held-out split that is trained on", f"{field} = {train}", "expected another split")
+    for field in trained_on(config.data):
+        yield Finding("held-out split that is trained on", f"{field} = {train}", "expected another split")
     images = {need.split: set(contents.images) for need, contents in captioned}
     for split, held_out in images.items():
         if split != train and (shared := images.get(train, set()) & held_out):
