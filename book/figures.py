@@ -2,9 +2,11 @@
 
 CAPTIONS = {
     "ablation_batch_size": "Four measures against the number of pairs per batch, at equal pairs seen.",
+    "ablation_batch_lr": "Recall against the learning rate, a panel per batch size.",
     "ablation_data": "Four measures against the share of the training images, at equal pairs seen.",
     "ablation_length": "Four measures against the length of training.",
     "ablation_negatives": "Four measures against the number of negatives per pair.",
+    "ablation_optimizer": "Recall by the optimiser: AdamW, and the paper's SGD with Lookahead at several rates.",
     "ablation_parts": "What changes when one part of CLIP-Lite is changed.",
     "ablation_tuning": "The trials by which each objective was tuned, on the validation split.",
     "bias_alignment": "How close queries that name no gender lie to images of women and of men.",
@@ -15,6 +17,7 @@ CAPTIONS = {
     "convergence": "Recall against epochs: held out at the end, held out with early stopping, on training photos.",
     "convergence_data": "Recall after many epochs against the share of the training photos.",
     "cost": "Time and memory of one pass of each objective against the batch size.",
+    "cost_of_recall": "Pairs, time and memory until a given recall against the batch size, through frozen encoders.",
     "example": "One image with its boxes and all its captions.",
     "explore": "What the search of notebook 11 finds for a sentence.",
     "grounding": "Grad-CAM of each objective's score for a named thing; the box is the annotated one.",

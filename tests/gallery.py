@@ -20,10 +20,22 @@ from cliplite_core.evaluation.features import EmbeddedSplit
 from cliplite_core.evaluation.gaussians import bound_estimates
 from cliplite_core.evaluation.gender import People
 from cliplite_core.evaluation.grounding import NamedObject
+from cliplite_core.evaluation.reach import PAIRS, TAKEN
 from cliplite_core.reporting.figures import COLORS
 from cliplite_core.reporting.metrics import experiments_of, read_metrics
 from cliplite_core.reporting.overview import overview_rows
-from cliplite_core.reporting.plots import bias, common, data, grounding, own_data, pretraining, studies, transfer
+from cliplite_core.reporting.plots import (
+    bias,
+    common,
+    convergence,
+    data,
+    grounding,
+    own_data,
+    pretraining,
+    recipes,
+    studies,
+    transfer,
+)
 from cliplite_core.reporting.plots import zero_shot as naming
 from cliplite_core.reporting.plots.reproduction import differences
 from cliplite_core.storage.places import PROJECT
@@ -58,6 +70,11 @@ def _published(profile: str) -> Iterator[tuple[str, Callable[[], Figure]]]:
     recall = partial(rows_of, "retrieval", profile, "unit == '%'")
     yield "retrieval", lambda: common.grouped_bars(recall(), "metric", "direction", "recall on 500 images (%)")
     yield "cost", partial(_cost, profile)
+    if PAIRS in set(rows_of("cost", profile)["metric"]):
+        yield (
+            "cost_of_recall",
+            lambda: convergence.taken_to_recall(rows_of("cost", profile, f"metric in {list(TAKEN)}")),
+        )
     if "zero_shot" in there and "novel over seen" in set(rows_of("zero_shot", profile)["images"]):
         yield "zero_shot_pairs", lambda: naming.seen_and_novel(rows_of("zero_shot", profile, naming.PAIR_ROWS))
     if "transfer_voc" in there:
@@ -92,6 +109,15 @@ def _ablations(rows: pd.DataFrame) -> Iterator[tuple[str, Callable[[], Figure]]]
         yield "ablation_negatives", lambda: studies.negatives(pd.concat(found))
     if "train_fraction" in of_study:
         yield "ablation_data", lambda: studies.shares(of_study["train_fraction"])
+    if "batch_lr" in of_study:
+        yield "ablation_batch_lr", lambda: studies.rates(of_study["batch_lr"])
+    for study, name in (
+        ("recipe", "recipes"),
+        ("optimizer", "ablation_optimizer"),
+        ("optimisers, converged", "ablation_optimizer, converged"),
+    ):
+        if study in of_study and "step" in of_study[study]:
+            yield name, partial(recipes.recipes if study == "recipe" else recipes.optimizers, of_study[study])
     if "prior_weight" in of_study and of_study["prior_weight"]["prior_weight"].nunique() > 1:
         yield "ablation_parts", lambda: studies.parts(*_changes(of_study["prior_weight"].query("objective == 'jsd'")))
 

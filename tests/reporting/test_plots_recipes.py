@@ -1,4 +1,4 @@
-"""The figure of the recipes: steps in order, and the paper's comparison of its two ends in words."""
+"""The figures of recipes and optimisers: in order, and the paper's comparison of its two ends in words."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+from cliplite_core.evaluation.convergence import BEST, END
 from cliplite_core.reporting.metrics import row
-from cliplite_core.reporting.plots.recipes import recipes
+from cliplite_core.reporting.plots.recipes import optimizers, recipes
 
 VALUES = {
     ("short", "jsd"): [10.0, 12.0],
@@ -17,10 +18,14 @@ VALUES = {
 }
 
 
+def rows(metric="probe"):
+    made = [row(metric, values, n=9, step=step, objective=name) for (step, name), values in VALUES.items()]
+    return pd.DataFrame(made).astype({"ci95": float})
+
+
 @pytest.fixture
 def figure():
-    rows = [row("probe", values, n=9, step=step, objective=name) for (step, name), values in VALUES.items()]
-    yield recipes(pd.DataFrame(rows).astype({"ci95": float}))
+    yield recipes(rows())
     plt.close("all")
 
 
@@ -36,3 +41,13 @@ def test_steps_stand_from_the_top_down_and_nothing_is_cut_off(figure):
     ours = axis.get_lines()[0]
     assert list(ours.get_xdata()) == [11.0, 40.5] and axis.get_xlim()[1] > 47
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["CLIP-Lite (JSD)", "CLIP (InfoNCE)"]
+
+
+def test_optimisers_are_no_chain_and_each_measure_has_a_panel():
+    figure = optimizers(pd.concat([rows(END), rows(BEST)]))
+    assert [axis.get_title() for axis in figure.axes] == ["R@10, at the end (%)", "R@10, stopped at its best (%)"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["short", "long"]
+    dots = figure.axes[0].get_lines()[0]
+    assert list(dots.get_xdata()) == [11.0, 40.5] and dots.get_linestyle() == "None"
+    assert figure.legends[0].get_title().get_text() == "mean of 2 seeds, 95 % intervals; n = 9"
+    plt.close(figure)

@@ -77,6 +77,17 @@ def test_batch_sizes_differ_in_their_dashes_and_the_legend_shows_them():
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["40k", "80k"]
 
 
+def test_rates_have_a_panel_per_batch_size_and_one_scale():
+    made = [
+        rows((0.001, "jsd", [9.0]), (0.003, "jsd", [size / 8]), name="lr").assign(batch_size=size) for size in (64, 256)
+    ]
+    figure = draw.rates(pd.concat(made))
+    assert [axis.get_title() for axis in figure.axes] == ["batches of 64", "batches of 256"]
+    assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["0.001", "0.003"]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim() and figure.axes[0].get_ylim()[1] > 32
+    plt.close(figure)
+
+
 def test_negatives_are_compared_with_the_objectives_that_use_all_of_them():
     jsd = rows((1, "jsd", [3.0]), (31, "jsd", [4.0]), study="negatives", name="negatives")
     others = rows((32, "jsd", [3.0]), (32, "infonce", [9.0, 8.0]), study="objective")

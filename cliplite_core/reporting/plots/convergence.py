@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cliplite_core.evaluation.convergence import BEST, END, KNOWN
-from cliplite_core.reporting.figures import COLORS, LABELS, MARKERS, PAGE
-from cliplite_core.reporting.plots.common import legend_below
+from cliplite_core.evaluation.reach import GOAL, PAIRS, TAKEN
+from cliplite_core.reporting.figures import COLORS, LABELS, MARKERS, PAGE, SMALLEST
+from cliplite_core.reporting.plots.common import legend_below, plain_numbers
 
 TITLES = {END: "held out, at the end", BEST: "held out, stopped at its best", KNOWN: "training photos, at the end"}
 
@@ -64,6 +65,27 @@ def recall_by_negatives(rows: pd.DataFrame, images: int) -> Figure:
         axis.set(title=f"{pairs / images:.0f} epochs, {title}", xlabel="negatives per pair")
     axes[0].set_ylabel("R@10, both directions (%)")
     legend_below(figure, axes[0])
+    return figure
+
+
+def taken_to_recall(rows: pd.DataFrame) -> Figure:
+    """Draw what it takes to come to a recall against the batch size: pairs, time, and memory of the objective.
+
+    Args:
+        rows: of `reach.TAKEN`, from `Experiment.frame`, with `batch_size`.
+    """
+    figure, axes = plt.subplots(1, len(TAKEN), figsize=(PAGE, 2.7))
+    for axis, metric in zip(axes, TAKEN, strict=True):
+        mine = rows[rows["metric"] == metric]
+        _lines(axis, mine, "batch_size")
+        axis.set(title=metric, xlabel="pairs per batch", ylabel=mine["unit"].iloc[0])
+        axis.tick_params(axis="x", labelsize=SMALLEST)
+        if metric == PAIRS:
+            axis.set_ylim(bottom=0)
+        else:
+            axis.set_yscale("log")
+        plain_numbers(axis.yaxis)
+    legend_below(figure, axes[0], said=f"to R@10 of {GOAL:.0%} on held-out photos".replace("%", " %"))
     return figure
 
 

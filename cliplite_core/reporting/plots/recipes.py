@@ -1,4 +1,4 @@
-"""The figure of a chain of recipes: what each step from one way of training to another does to every objective."""
+"""Figures of named ways to train: what each step of a chain of recipes does, and what each optimiser does."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cliplite_core.evaluation.convergence import BEST, END, KNOWN
 from cliplite_core.evaluation.quality import MEASURES
 from cliplite_core.reporting.figures import COLORS, LABELS, MARKERS, PAGE
 from cliplite_core.reporting.metrics import half_width
-from cliplite_core.reporting.plots.common import legend_below
+from cliplite_core.reporting.plots.common import legend_below, made_of, whiskers
 from cliplite_core.reporting.tables import interval
 
-APART = 0.13  # between the objectives of one step
+APART = 0.13  # between the objectives of one line
+TITLES = MEASURES | {
+    END: "R@10, at the end (%)",
+    BEST: "R@10, stopped at its best (%)",
+    KNOWN: "R@10 of training photos (%)",
+}
 
 
 def recipes(rows: pd.DataFrame) -> Figure:
@@ -23,26 +29,45 @@ def recipes(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of one study, from `Experiment.frame`, with `step` in the order of the chain; whiskers are 95 % intervals.
     """
-    measures, steps = rows["metric"].unique(), rows["step"].unique()
-    figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.1 + 0.36 * len(steps)), sharey=True, squeeze=False)
-    for axis, measure in zip(axes[0], measures, strict=True):
-        mine = rows[rows["metric"] == measure]
-        _steps(axis, mine)
-        axis.set_title(MEASURES[measure], fontsize=8)
-        axis.set_xlabel(_ends(mine), fontsize=8)
-    axes[0, 0].set_yticks(range(len(steps)), ["+ " * (number > 0) + step for number, step in enumerate(steps)])
-    axes[0, 0].set_ylim(len(steps) - 0.5, -0.5)
-    legend_below(figure, axes[0, 0])
+    figure = _named(rows, joined=True)
+    for axis, measure in zip(figure.axes, rows["metric"].unique(), strict=True):
+        axis.set_xlabel(_ends(rows[rows["metric"] == measure]), fontsize=8)
+    steps = rows["step"].unique()
+    figure.axes[0].set_yticks(range(len(steps)), ["+ " * (number > 0) + step for number, step in enumerate(steps)])
     return figure
 
 
-def _steps(axis: Axes, rows: pd.DataFrame) -> None:
+def optimizers(rows: pd.DataFrame) -> Figure:
+    """Draw quality by optimiser, a line each.
+
+    Args:
+        rows: of one study, from `Experiment.frame`, with `step` as the optimiser; whiskers are 95 % intervals.
+    """
+    return _named(rows, joined=False)
+
+
+def _named(rows: pd.DataFrame, joined: bool) -> Figure:
+    measures, steps = rows["metric"].unique(), rows["step"].unique()
+    figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.3 + 0.36 * len(steps)), sharey=True, squeeze=False)
+    for axis, measure in zip(axes[0], measures, strict=True):
+        _dots(axis, rows[rows["metric"] == measure], "-" if joined else "")
+        axis.set_title(TITLES[measure], fontsize=8)
+    axes[0, 0].set_yticks(range(len(steps)), steps)
+    axes[0, 0].set_ylim(len(steps) - 0.5, -0.5)
+    legend_below(figure, axes[0, 0], said=made_of(rows, dots=False))
+    return figure
+
+
+def _dots(axis: Axes, rows: pd.DataFrame, linestyle: str) -> None:
     present = [name for name in COLORS if name in set(rows["objective"])]
     for number, objective in enumerate(present):
         mine = rows[rows["objective"] == objective]
         y = np.arange(len(mine)) + APART * (2 * number - len(present) + 1)
-        look = {"color": COLORS[objective], "marker": MARKERS[objective], "ms": 4, "capsize": 2, "elinewidth": 1}
-        axis.errorbar(mine["mean"], y, xerr=mine["ci95"].fillna(0), lw=1, label=LABELS[objective], **look)
+        look = {"color": COLORS[objective], "marker": MARKERS[objective], "ms": 4, "linestyle": linestyle, "lw": 1}
+        axis.plot(mine["mean"], y, label=LABELS[objective], **look)
+        axis.errorbar(
+            mine["mean"], y, xerr=whiskers(mine), fmt="none", ecolor=COLORS[objective], elinewidth=1, capsize=2
+        )
     axis.set_xlim(left=0)
     axis.grid(axis="y")
 

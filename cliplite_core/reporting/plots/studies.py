@@ -87,6 +87,24 @@ def lengths(rows: pd.DataFrame) -> Figure:
     return figure
 
 
+def rates(rows: pd.DataFrame) -> Figure:
+    """Draw recall against the learning rate, a panel per batch size.
+
+    Args:
+        rows: of the study `batch_lr`, from `Experiment.frame`; `lr` is the rate before it follows the batch size.
+    """
+    rows = rows[rows["metric"] == "retrieval"]
+    sizes = sorted(rows["batch_size"].unique())
+    figure, axes = plt.subplots(1, len(sizes), figsize=(PAGE, 2.7), sharey=True, squeeze=False)
+    for axis, size in zip(axes[0], sizes, strict=True):
+        curves(axis, rows[rows["batch_size"] == size], "lr", "learning rate")
+        axis.set_title(f"batches of {size:,.0f}")
+        axis.label_outer()
+    _from_zero(max(axes[0], key=lambda axis: axis.dataLim.y1))  # whose scale is everyone's
+    legend_below(figure, axes[0, 0], said=made_of(rows))
+    return figure
+
+
 def negatives(rows: pd.DataFrame) -> Figure:
     """Draw quality against the number of negatives, with objectives that always use all of them as level lines.
 
@@ -263,4 +281,4 @@ def _ticks(axis: Axes, values: Sequence[float], base: int) -> None:
 
 
 def _thousands(value: float) -> str:
-    return f"{value / 1000:g}k" if value >= 10_000 and value % 1000 == 0 else f"{value:,.0f}"
+    return f"{value / 1000:g}k" if value >= 10_000 and value % 1000 == 0 else f"{value:,.10g}"
