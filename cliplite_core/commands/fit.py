@@ -162,14 +162,13 @@ def pretrained(values: Mapping[str, Any]) -> dict[str, str]:
 
 def train_stages(stages: Sequence[Stage]) -> Path:
     """Train what is not trained yet, each after a line on how long it will take, and return the last model."""
-    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+    from transformers.utils.logging import disable_progress_bar
 
     from cliplite_core.data.inventory.survey import read_pairs
     from cliplite_core.data.record import keep_what_belongs
     from cliplite_core.evaluation.pace import pace
     from cliplite_core.runs import train
 
-    set_verbosity_error()  # which reports a pooler that is left out on purpose
     disable_progress_bar()  # of reading some weights from the disk
     start = None
     for stage in stages:
