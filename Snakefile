@@ -8,7 +8,7 @@ from functools import cache
 
 sys.path.insert(0, workflow.basedir)  # the checkout, also when the package is not installed
 
-from cliplite_core.commands.overrides import take, words_of
+from cliplite_core.commands.overrides import parse_assignments, take, words_of
 from cliplite_core.data.inventory.digests import glance
 from cliplite_core.data.inventory.needs import NEEDED, available, missing_data
 from cliplite_core.evaluation.studies import ablation_runs, has_ablations
@@ -21,6 +21,7 @@ end_with_starter(patience=5)  # for a tidy end Snakemake would wait until its st
 os.environ[STARTER] = str(os.getpid())
 
 try:
+    parse_assignments(workflow.config_settings.config_args or ())  # of a name that is given twice, `config` has the last
     unknown = dict(config)
     PROFILE, SEEDS, GRID = take(unknown, "--config", profile="scenes", seeds=1, grid="quick").values()
     if unknown:

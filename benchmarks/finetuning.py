@@ -13,7 +13,6 @@ import argparse
 
 import numpy as np
 from fit_objectives import FLICKR8K, recall
-from transformers.utils.logging import set_verbosity_error
 
 from cliplite_core.commands.fit import EPOCHS, FINETUNING, FINETUNING_BATCH
 from cliplite_core.data.own import with_length
@@ -42,7 +41,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--epochs", type=float, default=3, help="of finetuning (default: %(default)s)")
     options = parser.parse_args()
-    set_verbosity_error()  # which reports a pooler that is left out on purpose
     found = [both(seed, options.epochs) for seed in options.seeds]
     measures = list(found[0]["frozen"])
     columns = {

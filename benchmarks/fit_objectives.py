@@ -16,7 +16,6 @@ import argparse
 
 import numpy as np
 import torch
-from transformers.utils.logging import set_verbosity_error
 
 from cliplite_core.config import Config
 from cliplite_core.data.own import with_length
@@ -70,7 +69,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--epochs", type=float, default=20, help="default: %(default)s")
     options = parser.parse_args()
-    set_verbosity_error()  # which reports a pooler that is left out on purpose
     lines = [
         "| objective | rate | R@1 (%) | R@5 (%) | R@10 (%) | R@10 of each seed | R@10 at the other rate |",
         "|:--|--:|--:|--:|--:|:--|--:|",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from timing import Row, compare
+from timing import Options, Row, compare
 from transformers import set_seed
 
 from cliplite_core.config import Config
@@ -26,8 +26,8 @@ def new_pretraining(config: Config) -> Pretraining:
     return Pretraining(CLIPLite(config, train_wordpiece(["a dog on the grass"], 60)))
 
 
-def measure(quick: bool) -> list[Row]:
-    photos, steps, turns = (256, 4, 2) if quick else (6000, 300, 7)
+def measure(options: Options) -> list[Row]:
+    photos, steps, turns = (256, 4, 2) if options.quick else (6000, 300, 7)
     shapes = {"image_weights": "", "text_weights": "", "text_layers": 1, "text_hidden": 384, "text_heads": 4}
     config = load_profile("flickr8k_frozen", steps=steps, **shapes)
     rng, size = np.random.default_rng(0), config.train.batch_size
@@ -60,5 +60,5 @@ def measure(quick: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    for row in measure(quick=False):
+    for row in measure(Options()):
         print(row)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from timing import Row, compare
+from timing import Options, Row, compare
 from torchvision.transforms import v2
 
 from cliplite_core.data.captions import CaptionedImage
@@ -73,11 +73,11 @@ def pipelines(paths: Sequence[Path], jitter: float) -> dict[str, Callable[[], No
     return works
 
 
-def measure(quick: bool, folders: Sequence[Path] = ()) -> list[Row]:
-    rows, turns = [], 2 if quick else 7
+def measure(options: Options) -> list[Row]:
+    rows, turns = [], 2 if options.quick else 7
     with tempfile.TemporaryDirectory() as drawn:
-        sets = {folder.name: sorted(folder.rglob("*.jpg")) for folder in folders}
-        sets = sets or {"drawn photos": draw_photos(Path(drawn), 4 if quick else 64)}
+        sets = {folder.name: sorted(folder.rglob("*.jpg")) for folder in options.photos}
+        sets = sets or {"drawn photos": draw_photos(Path(drawn), 4 if options.quick else 64)}
         for name, paths in sets.items():
             kilobytes = sum(path.stat().st_size for path in paths) / len(paths) / 1e3
             for jitter, what in ((0.4, "colour jitter"), (0.0, "no jitter")):
@@ -89,7 +89,7 @@ def measure(quick: bool, folders: Sequence[Path] = ()) -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
-    for row in measure(quick=False, folders=parser.parse_args().folders):
+    for row in measure(Options(photos=parser.parse_args().folders)):
         ratio = f"{row.times_as_fast[1]:.2f} x {row.reference}" if row.times_as_fast else ""
         print(f"{row.value[1]:8.1f} {row.unit}  {row.what:32s} {ratio:24s} {row.part}")
 

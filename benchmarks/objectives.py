@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from timing import Row, quartiles
+from timing import Options, Row, quartiles
 
 from cliplite_core.evaluation.cost import objective_cost
 from cliplite_core.reporting.figures import LABELS
 
 
-def measure(quick: bool) -> list[Row]:
-    sizes, turns = ((8, 16), 1) if quick else ((64, 256, 1024, 4096, 16_384), 3)
+def measure(options: Options) -> list[Row]:
+    sizes, turns = ((8, 16), 1) if options.quick else ((64, 256, 1024, 4096, 16_384), 3)
     rows = []
     for pairs in sizes:
         costs = {name: [] for name in LABELS}
         for _ in range(turns):
             for name, found in costs.items():
-                found.append(objective_cost(name, pairs, least=0.0 if quick else 0.1))
+                found.append(objective_cost(name, pairs, least=0.0 if options.quick else 0.1))
         seconds = {name: np.array([cost["seconds"] for cost in found]) for name, found in costs.items()}
         for name, found in costs.items():
             part, others = f"objective alone, {pairs:,} pairs", name != "infonce"
@@ -28,5 +28,5 @@ def measure(quick: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    for row in measure(quick=False):
+    for row in measure(Options()):
         print(row)

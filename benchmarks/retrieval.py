@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from timing import Row, compare
+from timing import Options, Row, compare
 from torch.nn import functional as F
 
 from cliplite_core.evaluation.retrieval import retrieval_ranks
@@ -25,8 +25,8 @@ def ranks_by_sorting(image: torch.Tensor, caption: torch.Tensor, owner: np.ndarr
     return search(image, caption, images, owner), search(caption, image, owner, images)
 
 
-def measure(quick: bool) -> list[Row]:
-    images, turns = (100, 2) if quick else (5000, 3)
+def measure(options: Options) -> list[Row]:
+    images, turns = (100, 2) if options.quick else (5000, 3)
     owner, generator = torch.arange(images).repeat_interleave(5), torch.Generator().manual_seed(0)
     image = F.normalize(torch.randn(images, 256, generator=generator))
     caption = F.normalize(image[owner] + 0.2 * torch.randn(len(owner), 256, generator=generator))
@@ -41,5 +41,5 @@ def measure(quick: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    for row in measure(quick=False):
+    for row in measure(Options()):
         print(row)

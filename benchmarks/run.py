@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from timing import Row
+from timing import Options, Row
 
 from cliplite_core.storage.files import write_text
 
@@ -73,16 +73,15 @@ def spread(values: Sequence[float]) -> str:
     return middle if low == high else f"{middle} [{low}, {high}]"
 
 
-def run(parts: Sequence[str], quick: bool, folder: Path, photos: Path | None = None) -> list[Row]:
-    """Measure parts and write `benchmarks.json` and `benchmarks.md` into the folder; `photos` is a folder to load."""
+def run(parts: Sequence[str], options: Options, folder: Path) -> list[Row]:
+    """Measure parts and write `benchmarks.json` and `benchmarks.md` into the folder."""
     of_machine, rows = machine(), []
     for part in parts:
         print(f"{part} …", flush=True)
-        more = {"folders": [photos]} if part == "loading" and photos else {}
-        rows += import_module(part).measure(quick, **more)
-    content = {"machine": of_machine, "quick": quick, "rows": [asdict(row) for row in rows]}
+        rows += import_module(part).measure(options)
+    content = {"machine": of_machine, "quick": options.quick, "rows": [asdict(row) for row in rows]}
     write_text(folder / "benchmarks.json", json.dumps(content, indent=1) + "\n")
-    write_text(folder / "benchmarks.md", page(of_machine, rows, quick))
+    write_text(folder / "benchmarks.md", page(of_machine, rows, options.quick))
     return rows
 
 
@@ -111,12 +110,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small shapes, to see that it runs")
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="of JPEGs, for `loading`")
     parser.add_argument("--out", type=Path, help="folder (default: results/benchmarks, or results/local/benchmarks)")
-    options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
         parser.error(f"PART: found {', '.join(sorted(unknown))}, expected some of {', '.join(PARTS)}")
-    partial = options.quick or options.parts
-    folder = options.out or RESULTS / ("local/benchmarks" if partial else "benchmarks")
-    run(options.parts or PARTS, options.quick, folder, options.photos)
+    partial = given.quick or given.parts
+    folder = given.out or RESULTS / ("local/benchmarks" if partial else "benchmarks")
+    run(given.parts or PARTS, Options(given.quick, [given.photos] if given.photos else ()), folder)
     print((folder / "benchmarks.md").read_text(encoding="utf-8"))
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from timing import Row, compare
+from timing import Options, Row, compare
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -17,14 +17,14 @@ def command(*arguments: str) -> Callable[[], None]:
     return lambda: subprocess.run([sys.executable, *arguments], cwd=PROJECT, check=True, capture_output=True) and None
 
 
-def measure(quick: bool) -> list[Row]:
+def measure(options: Options) -> list[Row]:
     works = {"cliplite --help": command("-m", "cliplite_core", "--help"), "python": command("-c", "pass")}
-    if not quick:
+    if not options.quick:
         plan = command("-m", "snakemake", "-n", "--cores", "1", "--nolock", "--config", "profile=smoke")
         works = {"plan of `smoke` (snakemake -n)": plan, **works}
-    return compare("start", works, 1 if quick else 5, clock=time.perf_counter)
+    return compare("start", works, 1 if options.quick else 5, clock=time.perf_counter)
 
 
 if __name__ == "__main__":
-    for row in measure(quick=False):
+    for row in measure(Options()):
         print(row)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a part is told; each takes of it what it needs."""
+
+    quick: bool = False  # small shapes, to see that it runs
+    photos: Sequence[Path] = ()  # folders of JPEGs; without one, some are drawn
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import torch
-from timing import Row, compare
+from timing import Options, Row, compare
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import set_seed
@@ -39,9 +39,9 @@ class OpenClipStep(nn.Module):
         return {"loss": self.loss(a, b, self.scale.exp())}
 
 
-def measure(quick: bool) -> list[Row]:
-    size, turns = (4, 2) if quick else (64, 7)
-    config = load_profile("smoke" if quick else "flickr8k", optimizer="adamw")
+def measure(options: Options) -> list[Row]:
+    size, turns = (4, 2) if options.quick else (64, 7)
+    config = load_profile("smoke" if options.quick else "flickr8k", optimizer="adamw")
     tokenizer, side = train_wordpiece([CAPTION], 60), config.data.image_size
     images = torch.randn(size, 3, side, side).contiguous(memory_format=torch.channels_last)
     tokens = tokenize(tokenizer, [CAPTION] * size)
@@ -76,5 +76,5 @@ def measure(quick: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    for row in measure(quick=False):
+    for row in measure(Options()):
         print(row)

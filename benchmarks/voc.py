@@ -6,13 +6,13 @@ import os
 import time
 
 import numpy as np
-from timing import Row, compare
+from timing import Options, Row, compare
 
 from cliplite_core.evaluation.voc_probe import voc_linear_classification
 
 
-def measure(quick: bool) -> list[Row]:
-    images, width, classes, turns = (60, 8, 2, 1) if quick else (1000, 512, 20, 3)
+def measure(options: Options) -> list[Row]:
+    images, width, classes, turns = (60, 8, 2, 1) if options.quick else (1000, 512, 20, 3)
     rng = np.random.default_rng(0)
     labels = np.where(rng.random((images, classes)) < 0.2, 1, -1)
     features = labels @ rng.normal(size=(classes, width)) + 3 * rng.normal(size=(images, width))
@@ -26,5 +26,5 @@ def measure(quick: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    for row in measure(quick=False):
+    for row in measure(Options()):
         print(row)

@@ -13,6 +13,7 @@ from book import RESULTS, SHOWN, TITLES
 from book.figures import caption
 from book.notebooks import title
 from cliplite_core.reporting.claims import paper_claims
+from cliplite_core.reporting.tables import MINUS
 
 SHORT = {"regime": "regime", "CLIP-Lite here": "CLIP-Lite", "against": "CLIP", "difference": "difference"}
 # Figures that written pages show, from the first profile that has them.
@@ -20,7 +21,6 @@ FIRST = {
     "convergence": "Recall against epochs: held out at the end, held out with early stopping, on training photos",
     "recipes": "Four measures of CLIP-Lite and CLIP along a chain of training recipes",
 }
-MINUS = "\N{MINUS SIGN}"
 # As `reporting.claims` has them.
 VERDICTS = {"CLIP-Lite ahead": "yes", "CLIP ahead": "no", "undecided": "open", "not tested": "open"}
 

@@ -106,7 +106,7 @@ class DotCritic(_Critic):
 
     @property
     def scale(self) -> Tensor:
-        """exp(t), clamped to 100: a scalar tensor."""
+        """exp(t), at most 100, a scalar tensor."""
         return self.temperature.clamp(max=math.log(MAX_SCALE)).exp()
 
     def project_image(self, image_features: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ _BLOCKS = {
     "resnet101": (Bottleneck, [3, 4, 23, 3]),
     "resnet152": (Bottleneck, [3, 8, 36, 3]),
 }
+BertModel._keys_to_ignore_on_load_unexpected = [r"\bpooler\.", r"^cls\."]  # left out on purpose: nothing to report
 
 
 class _ScaledResNet(ResNet):
@@ -174,11 +175,9 @@ class TextEncoder(nn.Module):
         super().__init__()
         if pool not in ("pooler", "mean"):
             raise ValueError(f"text_pool: got {pool!r}, expected 'pooler' or 'mean'")
-        with_pooler = pool == "pooler"
+        layer = {"add_pooling_layer": pool == "pooler"}
         if bert_config is None and weights:
-            self.bert = read_pretrained(
-                BertModel.from_pretrained, weights, "text_weights", add_pooling_layer=with_pooler
-            )
+            self.bert = read_pretrained(BertModel.from_pretrained, weights, "text_weights", **layer)
         else:
             bert_config = bert_config or BertConfig(
                 vocab_size=vocab_size,
@@ -190,7 +189,7 @@ class TextEncoder(nn.Module):
                 hidden_dropout_prob=dropout,
                 attention_probs_dropout_prob=dropout,
             )
-            self.bert = BertModel(bert_config, add_pooling_layer=with_pooler)
+            self.bert = BertModel(bert_config, **layer)
         self.dim: int = self.bert.config.hidden_size
 
     def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:

@@ -209,10 +209,9 @@ def rolled_scores(critic: nn.Module, a: Tensor, b: Tensor, negatives: int, of_im
     if not 1 <= negatives < len(b):
         raise ValueError(f"negatives: got {negatives} for a batch of {len(b)}, expected 1 … {len(b) - 1}")
     if negatives < len(b) / 2:
-        steps = range(1, negatives + 1)
-        if of_images:
-            return torch.stack([critic.aligned(a.roll(-j, dims=0), b) for j in steps], dim=1)
-        return torch.stack([critic.aligned(a, b.roll(-j, dims=0)) for j in steps], dim=1)
+        steps = range(-1, -negatives - 1, -1)
+        rolled = [(a.roll(j, dims=0), b) if of_images else (a, b.roll(j, dims=0)) for j in steps]
+        return torch.stack([critic.aligned(*pair) for pair in rolled], dim=1)
     item, step = torch.arange(len(b), device=b.device)[:, None], torch.arange(1, negatives + 1, device=b.device)
     scores = critic.cross(a, b)  # shape: (B, B)
     return (scores.T if of_images else scores).gather(1, (item + step) % len(b))  # shape: (B, k)

@@ -41,7 +41,7 @@ def test_ratios_are_taken_turn_by_turn_and_given_with_their_quartiles(benchmark)
 def test_every_part_runs_and_is_written_with_the_machine_it_ran_on(benchmark, part, tmp_path, capsys):
     run = benchmark("run")
     assert part in run.PARTS
-    rows = run.run([part], quick=True, folder=tmp_path)
+    rows = run.run([part], run.Options(quick=True), tmp_path)
     content = json.loads((tmp_path / "benchmarks.json").read_text())
     assert content["quick"] and content["machine"]["cores"] >= 1 and "torch" in content["machine"]["packages"]
     assert len(content["rows"]) == len(rows) >= 2
@@ -51,3 +51,12 @@ def test_every_part_runs_and_is_written_with_the_machine_it_ran_on(benchmark, pa
     text = (tmp_path / "benchmarks.md").read_text()
     assert all(f"## {row.part[0].upper()}{row.part[1:]}\n" in text and row.what in text for row in rows)
     assert "figures mean nothing" in text
+
+
+def test_photos_that_are_named_are_those_that_are_loaded(benchmark, tmp_path):
+    photos = tmp_path / "my photos"
+    photos.mkdir()
+    benchmark("loading").draw_photos(photos, 2)
+    run = benchmark("run")
+    rows = run.run(["loading"], run.Options(quick=True, photos=[photos]), tmp_path)
+    assert {row.part.split(",")[0] for row in rows} == {"loading my photos"}

@@ -16,6 +16,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MISSING = [name for name in ("sphinx", "myst_nb", "mathjax") if util.find_spec(name) is None]
+# How many equations are wider than the place they have, and can be scrolled there.
+SCROLLED = """[...document.querySelectorAll('mjx-container[display]')].filter(equation =>
+    equation.scrollWidth > equation.clientWidth && getComputedStyle(equation).overflowX === 'auto').length"""
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"the extra `book` is not installed: no {', '.join(MISSING)}")
 
 
@@ -83,6 +86,18 @@ def test_pages_load_whole_and_fit_their_width(page, site, width):
         broken = "[...document.images].filter(image => !image.complete || !image.naturalWidth).map(image => image.src)"
         assert page.evaluate(broken) == [], name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def test_every_page_fits_a_phone_and_a_wide_equation_scrolls_by_itself(page, site):
+    page.set_viewport_size({"width": 390, "height": 900})
+    written = [path.relative_to(site) for path in sorted(site.rglob("*.html"))]
+    scrolled = 0
+    for name in [name for name in written if not name.parts[0].startswith(("_", "genindex", "py-modindex", "search"))]:
+        page.goto(f"{page.root}{name}")
+        page.evaluate("window.MathJax && MathJax.startup.promise")  # set, equations are wider than before
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        scrolled += page.evaluate(SCROLLED)
+    assert scrolled > 5
 
 
 def test_equations_are_set_and_lead_to_their_functions(page):

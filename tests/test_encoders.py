@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import torch
 import torchvision
 from torch import Tensor
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertForPreTraining, BertModel
 
 from cliplite_core import encoders as module
 from cliplite_core.encoders import ImageEncoder, TextEncoder, _ScaledResNet
@@ -187,3 +189,18 @@ def test_a_pretrained_directory_brings_its_weights_and_sizes(tmp_path):
 def test_an_unknown_pooling_is_named():
     with pytest.raises(ValueError, match="text_pool: got 'max', expected 'pooler' or 'mean'"):
         text_encoder(pool="max")
+
+
+@pytest.mark.parametrize("kind", [BertModel, BertForPreTraining])
+def test_what_is_left_out_of_a_checkpoint_on_purpose_is_not_reported_but_a_missing_pooler_is(
+    kind, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    kind(BertConfig(vocab_size=20, **sizes)).save_pretrained(tmp_path / "whole")
+    BertModel(BertConfig(vocab_size=20, **sizes), add_pooling_layer=False).save_pretrained(tmp_path / "headless")
+    for pool in ("mean", "pooler"):
+        TextEncoder(weights=str(tmp_path / "whole"), pool=pool)
+    assert caplog.text == ""
+    TextEncoder(weights=str(tmp_path / "headless"), pool="pooler")  # begins with random weights
+    assert "pooler.dense.weight" in caplog.text and "MISSING" in caplog.text

@@ -180,6 +180,7 @@ def test_a_profile_whose_name_a_shell_would_run_is_a_name_like_any_other(tmp_pat
     [
         (["profile=cocoa"], "unknown profile 'cocoa'"),
         (["profil=smoke"], "unknown parameter 'profil'; --config has: profile, seeds, grid"),
+        (["profile=scenes", "profile=smoke"], "profile: given twice, the second time as 'profile=smoke'"),
         (["profile=smoke", "seeds=0"], "seeds: got 0, expected a value greater than 0"),
         (["profile=smoke", "seeds=-2"], "seeds: got -2"),
         (["profile=smoke", "seeds=three"], "'seeds' got 'three', expected int"),

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,38 +162,35 @@ def pretrained(values: Mapping[str, Any]) -> dict[str, str]:
 
 def train_stages(stages: Sequence[Stage]) -> Path:
     """Train what is not trained yet, each after a line on how long it will take, and return the last model."""
-    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+    from transformers.utils.logging import disable_progress_bar
 
-    from cliplite_core.data.inventory.survey import read_pairs
     from cliplite_core.data.record import keep_what_belongs
-    from cliplite_core.evaluation.pace import pace
     from cliplite_core.runs import train
 
-    set_verbosity_error()  # which reports a pooler that is left out on purpose
     disable_progress_bar()  # of reading some weights from the disk
     start = None
     for stage in stages:
         config, directory = stage.config, stage.directory
         directory.mkdir(parents=True, exist_ok=True)
-        # Before the estimate: what is left to do.
-        keep_what_belongs(config, directory, stage.settings, partial(_expect_start, config))
+        # Timing a few steps raises unless all is there that a training starts from: before a former one is set aside.
+        announce = cache(partial(_announce, config, directory.name))
+        keep_what_belongs(config, directory, stage.settings, announce)
         if not (directory / "run.json").exists():
-            splits = read_pairs(config)
-            counts = ", ".join(f"{name} {len(items):,}" for name, items in splits.items())
-            print(f"{directory.name}: {sum(map(len, splits.values())):,} images ({counts})", flush=True)
-            with _both_ways_to_weights():
-                print(pace(config, splits), flush=True)
+            announce()
         start = train(config, directory, stage.settings, start) / "model"
     return start
 
 
-def _expect_start(config: Config) -> None:
-    """Raise, as building it would, unless all is there that a training starts from."""
-    from cliplite_core.data.splits import read_split
-    from cliplite_core.runs import new_pretraining
+def _announce(config: Config, name: str) -> None:
+    """Print what a training is about to see, and how long it will take here."""
+    from cliplite_core.data.inventory.survey import read_pairs
+    from cliplite_core.evaluation.pace import pace
 
+    splits = read_pairs(config)
+    counts = ", ".join(f"{split} {len(items):,}" for split, items in splits.items())
+    print(f"{name}: {sum(map(len, splits.values())):,} images ({counts})", flush=True)
     with _both_ways_to_weights():
-        new_pretraining(config, read_split(config, config.data.train_split))
+        print(pace(config, splits), flush=True)
 
 
 @contextmanager

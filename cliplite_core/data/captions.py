@@ -33,7 +33,7 @@ class CaptionedImage:
 
     @property
     def name(self) -> str:
-        """What split lists call the image: the file's name, below the image folder where the format says it so."""
+        """The name in split lists, which is that of the file, below the image folder where the format says it so."""
         return self.image_id if isinstance(self.image_id, str) else self.path.name
 
 

@@ -52,10 +52,8 @@ def expect_known(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str], re
     Raises:
         ValueError: no caption has a token of the vocabulary.
     """
-    captions = list(captions[:: -(-len(captions) // _LOOKED_AT) or 1])
-    encoded = tokenizer(captions, add_special_tokens=False, verbose=False)["input_ids"] if captions else []
-    unknown, tokens = sum(ids.count(tokenizer.unk_token_id) for ids in encoded), sum(map(len, encoded))
-    without = [text for text, ids in zip(captions, encoded, strict=True) if {*ids} <= {tokenizer.unk_token_id}]
+    captions = captions[:: -(-len(captions) // _LOOKED_AT) or 1]
+    without, unknown, tokens = unknown_texts(tokenizer, captions)
     field = f"tokenizer = {ready!r}" if ready else f"vocab_size: {len(tokenizer):,} pieces"
     mend = "choose one of the captions' language" if ready else "raise it, or write captions in words"
     if captions and len(without) == len(captions):
@@ -71,6 +69,13 @@ def expect_known(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str], re
             file=sys.stderr,
             flush=True,
         )
+
+
+def unknown_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> tuple[list[str], int, int]:
+    """Return the texts that are nothing but [UNK] to a tokenizer, and of all texts how many tokens are, of how many."""
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+    without = [text for text, ids in zip(texts, encoded, strict=True) if {*ids} <= {tokenizer.unk_token_id}]
+    return without, sum(ids.count(tokenizer.unk_token_id) for ids in encoded), sum(map(len, encoded))
 
 
 def caption_normalizer() -> normalizers.Normalizer:

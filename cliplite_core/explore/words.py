@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerFast
 
+from cliplite_core.data.tokenizer import unknown_texts
+
 
 def expect_known_words(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> None:
     """Check that a model knows a word or a piece of one in each of several texts.
@@ -17,8 +19,7 @@ def expect_known_words(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str])
     Raises:
         ValueError: a text is nothing but [UNK] to the model; the message shows it.
     """
-    unknown = _unknown(tokenizer, texts)
-    if unknown:
+    if unknown := unknown_texts(tokenizer, texts)[0]:
         raise ValueError(
             f"the model knows no word of {', '.join(map(repr, unknown[:3]))}; expected words of the language that it "
             "was trained on"
@@ -27,10 +28,4 @@ def expect_known_words(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str])
 
 def unknown_captions(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str]) -> int:
     """Return how many captions hold no word or piece that a model knows."""
-    return len(_unknown(tokenizer, captions))
-
-
-def _unknown(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[str]:
-    """The texts that are nothing but [UNK]."""
-    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
-    return [text for text, ids in zip(texts, encoded, strict=True) if {*ids} <= {tokenizer.unk_token_id}]
+    return len(unknown_texts(tokenizer, captions)[0])

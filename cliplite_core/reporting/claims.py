@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cliplite_core.reporting.metrics import experiments_of, half_width, read_metrics, row
-from cliplite_core.reporting.tables import interval
+from cliplite_core.reporting.tables import MINUS, interval
 from cliplite_core.storage.places import definition, results_directory
 
 AHEAD, BEHIND, OPEN, UNTESTED = "CLIP-Lite ahead", "CLIP ahead", "undecided", "not tested"
@@ -145,5 +145,5 @@ def verdicts(profiles: Mapping[str, str], place: Callable[[str], Path] = results
 
 def _cell(line: Any) -> str:
     if line.verdict == OPEN:
-        return f"{OPEN}: {line.difference.replace('-', '−')}{', one seed' * (line.seeds == 1)} ({line.on})"
-    return f"**{line.verdict}** by {line.difference.lstrip('-')} ({line.on})"
+        return f"{OPEN}: {line.difference}{', one seed' * (line.seeds == 1)} ({line.on})"
+    return f"**{line.verdict}** by {line.difference.lstrip(MINUS)} ({line.on})"

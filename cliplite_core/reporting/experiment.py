@@ -14,7 +14,7 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
-from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+from transformers.utils.logging import disable_progress_bar
 
 from cliplite_core.config import Config
 from cliplite_core.data.captions import CaptionedImage
@@ -69,8 +69,7 @@ class Experiment:
         compose_scenes(self.config)
         self.where, self.root = available(self.config).evaluation, data_root()
         use_style()
-        disable_progress_bar()  # of transformers, which also reports a pooler that is left out on purpose
-        set_verbosity_error()
+        disable_progress_bar()  # of transformers, which draws one while it reads weights from the disk
         pd.set_option("display.max_colwidth", None)  # a sentence in a table is shown whole
 
     def runs(self) -> Iterator[tuple[str, int, Config]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from cliplite_core.reporting.measures import about, measure_of, method_of
-from cliplite_core.reporting.tables import EXPERIMENTS, interval
+from cliplite_core.reporting.tables import EXPERIMENTS, MINUS, interval
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import published_directory, results_directory
 
@@ -125,7 +125,7 @@ def write_reproduction(profile: str) -> Path | None:
 def as_shown(compared: pd.DataFrame) -> pd.DataFrame:
     """Format lines of `reproduction` for people: two digits, "yes" and "no"."""
     shown = compared.assign(reproduced=compared["reproduced"].map({True: "yes", False: "no"}))
-    shown["difference"] = shown["difference"].map("{:+.2f}".format)
+    shown["difference"] = shown["difference"].map("{:+.2f}".format).str.replace("-", MINUS)
     return shown.assign(allowed=shown["allowed"].map("{:.2f}".format))
 
 

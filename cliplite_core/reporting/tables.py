@@ -56,6 +56,7 @@ SETTINGS = {  # field of an ablation file: its name in a table
     "weight_decay": "weight decay",
 }
 WORDS = LABELS | {"median_rank": "median rank", "top1": "top-1", "top5": "top-5"}  # of objectives and metrics
+MINUS = "\N{MINUS SIGN}"  # of numbers that people read
 COSTS = {TIME: ("time of one pass (ms)", 1000), MEMORY: (MEMORY, 1)}  # as shown: name, factor
 
 
@@ -63,26 +64,28 @@ def save_table(table: pd.DataFrame, name: str, profile: str) -> pd.DataFrame:
     """Write `results/PROFILE/tables/NAME` as .csv, .md and .tex and return the table, for display.
 
     Args:
-        table: one line per method, formatted cells; missing cells print as "–".
+        table: one line per method, formatted cells; missing cells print as "–". The minus signs of `interval` are
+            hyphens in .csv and .tex: programs parse no other, and pdfLaTeX knows no other.
         name: file name without ending.
         profile: the profile.
     """
     folder, filled = results_directory(profile) / "tables", table.astype(object).fillna("–")
-    write_text(folder / f"{name}.csv", filled.to_csv(index=False))
+    plain, columns = filled.replace(MINUS, "-", regex=True), "l" * filled.shape[1]
+    write_text(folder / f"{name}.csv", plain.to_csv(index=False))
     write_text(folder / f"{name}.md", filled.to_markdown(index=False, disable_numparse=True) + "\n")
-    columns = "l" * filled.shape[1]
-    write_text(folder / f"{name}.tex", filled.astype(str).to_latex(index=False, escape=True, column_format=columns))
+    write_text(folder / f"{name}.tex", plain.astype(str).to_latex(index=False, escape=True, column_format=columns))
     return filled
 
 
 def interval(mean: float, ci95: float | None, digits: int = 1) -> str:
-    """Format a mean with its interval.
+    """Format a mean with its interval for people, a negative one with a minus sign.
 
     Example:
-        >>> interval(12.345, 0.61), interval(12.345, None)
-        ('12.3 ± 0.6', '12.3')
+        >>> interval(12.345, 0.61), interval(-12.345, None)
+        ('12.3 ± 0.6', '−12.3')
     """
-    return f"{mean:.{digits}f}" + ("" if ci95 is None or np.isnan(ci95) else f" ± {ci95:.{digits}f}")
+    half = "" if ci95 is None or np.isnan(ci95) else f" ± {ci95:.{digits}f}"
+    return f"{mean:.{digits}f}".replace("-", MINUS) + half
 
 
 def study_table(rows: pd.DataFrame) -> pd.DataFrame:

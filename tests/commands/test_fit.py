@@ -18,6 +18,7 @@ from cliplite_core.__main__ import main
 from cliplite_core.commands.fit import PRETRAINED, planned
 from cliplite_core.data.own import own_pairs
 from cliplite_core.evaluation.own_pairs import measure_pairs
+from cliplite_core.loss import Pretraining
 from cliplite_core.model import CLIPLite
 from cliplite_core.storage.fingerprint import file_digest
 from cliplite_core.storage.logs import read_log, read_summary
@@ -114,6 +115,18 @@ def test_other_settings_are_trained_again_with_a_line_that_names_them(pairs, tmp
     assert fit(pairs, out, objective="sigmoid") == 0
     assert "the settings changed" in (said := capsys.readouterr().err) and "objective=sigmoid" in said
     assert weights(out) != former
+
+
+def test_a_training_with_other_settings_builds_its_network_no_oftener_than_a_first_one(
+    pairs, tmp_path, monkeypatch, capsys
+):
+    init, built = Pretraining.__init__, []
+    monkeypatch.setattr(Pretraining, "__init__", lambda self, model: (init(self, model), built.append(model))[0])
+    assert fit(pairs, tmp_path / "mine") == 0
+    first = len(built)
+    assert fit(pairs, tmp_path / "mine", objective="sigmoid") == 0
+    assert (first, len(built) - first) == (2, 2), "once to be timed, once to be trained"
+    assert capsys.readouterr().out.count("measured on this machine") == 2
 
 
 def test_stopped_at_any_step_it_goes_on_to_the_same_model_and_the_same_early_end(pairs, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from cliplite_core.data.tokenizer import (
     new_tokenizer,
     tokenize,
     train_wordpiece,
+    unknown_texts,
 )
 from cliplite_core.encoders import TextEncoder
 from cliplite_core.storage import hub
@@ -135,6 +136,11 @@ def test_captions_of_mostly_unknown_words_are_told_in_one_line(tokenizer, capsys
     assert capsys.readouterr().err.startswith(
         "note: tokenizer = 'mine': 5 of 7 tokens of the training captions are [UNK]"
     )
+
+
+def test_texts_of_unknown_words_alone_are_found_and_unknown_tokens_counted(tokenizer):
+    assert unknown_texts(tokenizer, ["dog собака", "луна ночью", ""]) == (["луна ночью", ""], 3, 4)
+    assert unknown_texts(tokenizer, []) == ([], 0, 0)
 
 
 def test_of_many_captions_some_are_looked_at(tokenizer, monkeypatch):

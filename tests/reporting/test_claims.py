@@ -71,7 +71,7 @@ def test_a_lower_exponent_is_what_the_claim_on_cost_asks_for(measured):
     ]
     measured("cost", rows, folder="timings")
     line = of(weigh_claims("smoke"), "O(n²)")
-    assert line["verdict"] == AHEAD and line["difference"] == "-1.0", "one seed is enough for what repeats"
+    assert line["verdict"] == AHEAD and line["difference"] == "−1.0", "one seed is enough for what repeats"
 
 
 @pytest.mark.parametrize(("share", "metric"), [(0.2, "probe"), (0.25, "transfer")])
@@ -80,7 +80,7 @@ def test_a_fifth_or_a_quarter_of_the_data_answers_the_claim_on_data(measured, sh
     labels = {"study": "train_fraction"}
     rows = [report.row(metric, values, n=9, objective=o, train_fraction=part, **labels) for o, part, values in settings]
     measured("ablations", rows)
-    assert of(weigh_claims("smoke"), "on 20 %")["difference"] == "-2.0 ± 0.0"
+    assert of(weigh_claims("smoke"), "on 20 %")["difference"] == "−2.0 ± 0.0"
 
 
 def test_the_longest_training_is_the_one_at_convergence(measured):
@@ -118,6 +118,14 @@ def test_a_budget_is_compared_with_another_one(measured):
     labels = {"study": "recipe"}
     measured("ablations", [report.row("probe", v, n=9, objective=o, step=s, **labels) for (o, s), v in steps.items()])
     assert of(weigh_claims("smoke"), "ImageNet")["difference"] == "7.0 ± 0.0"
+
+
+def test_a_margin_has_no_sign_and_what_is_undecided_a_minus_sign(measured):
+    measured("transfer_voc", mean_average_precision(jsd=[10.0, 30.0], infonce=[50.0, 31.0]))
+    assert verdicts({"smoke": "scenes"}).loc[0, "equal pairs, short"].startswith("undecided: −20.5 ± 24")
+    measured("transfer_voc", mean_average_precision(jsd=[10.0, 30.0], infonce=[50.0, 70.0]))
+    assert verdicts({"smoke": "scenes"}).loc[0, "equal pairs, short"] == "**CLIP ahead** by 40.0 ± 0.0 (scenes)"
+    assert "a difference of −40.0 ± 0.0" in claims_text(weigh_claims("smoke"))
 
 
 def test_every_claim_is_listed_and_explained_measured_or_not(measured):

@@ -5,7 +5,7 @@ import pytest
 
 from cliplite_core.evaluation.cost import EXPONENTS, MEMORY, TIME
 from cliplite_core.reporting.metrics import row
-from cliplite_core.reporting.tables import cost_table, recipe_table, save_table, study_table
+from cliplite_core.reporting.tables import cost_table, interval, recipe_table, save_table, study_table
 
 
 @pytest.fixture
@@ -24,6 +24,13 @@ def test_latex_compiles_whatever_the_cells_hold(folder):
 def test_a_number_is_not_padded_with_digits_it_does_not_have(folder):
     save_table(pd.DataFrame({"share": [0.1], "n": [7]}), "t", "smoke")
     assert r"0.1 & 7 \\" in (folder / "t.tex").read_text()
+
+
+def test_people_read_a_minus_sign_and_programs_a_hyphen(folder):
+    shown = save_table(pd.DataFrame({"gap": [interval(-2.04, 0.5), interval(1.0, None)], "n": [-7, 7]}), "t", "smoke")
+    assert shown["gap"].tolist() == ["−2.0 ± 0.5", "1.0"] and "| −2.0 ± 0.5 |" in (folder / "t.md").read_text()
+    assert pd.read_csv(folder / "t.csv").values.tolist() == [["-2.0 ± 0.5", -7], ["1.0", 7]]
+    assert r"-2.0 ± 0.5 & -7 \\" in (folder / "t.tex").read_text()
 
 
 def test_a_study_s_table_has_words_for_fields_and_keeps_the_order_of_the_file():
