@@ -24,7 +24,7 @@ from timing import Options, Row
 
 from cliplite_core.storage.files import write_text
 
-PARTS = ("training", "objectives", "frozen", "loading", "retrieval", "voc", "startup")
+PARTS = ("training", "objectives", "frozen", "loading", "allocator", "retrieval", "voc", "startup")
 PACKAGES = ("torch", "torchvision", "transformers", "numpy", "pillow", "scikit-learn", "open_clip_torch")
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

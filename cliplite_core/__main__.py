@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 
 from cliplite_core.commands.parser import parse
+from cliplite_core.storage.allocator import keep_freed_memory
 
 STARTER = "CLIPLITE_STARTED_BY"  # as `storage.watch` has it, which costs an import
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Read when torch is loaded, which is later. Threads that wait actively are ten times slower beside another load.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a file name that the terminal cannot show must not end a scan
     if STARTER in os.environ:
@@ -51,15 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error: a worker was killed, perhaps for its memory; give fewer --workers", file=sys.stderr)
     except (OSError, ValueError) as error:  # ConfigError and ParameterError are ValueErrors
         print(f"error: {error}", file=sys.stderr)
-    except MemoryError as error:
-        print(f"error: {_no_memory(error)}", file=sys.stderr)
-    except RuntimeError as error:
-        if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if type(error).__name__.endswith("MemoryError") or "can't allocate memory" in str(error):
             print(f"error: {_no_memory(error)}", file=sys.stderr)
-            return 2
-        if not type(error).__module__.startswith("cliplite_core"):  # torch's own are bugs: show where
+        elif type(error).__module__.startswith("cliplite_core"):
+            print(f"error: {error}", file=sys.stderr)
+        else:  # torch's own are bugs: show where
             raise
-        print(f"error: {error}", file=sys.stderr)
     return 2
 
 

@@ -103,8 +103,7 @@ def encoders(
         items: the split.
     """
     texts = [caption for item in items for caption in item.captions]
-    image_encoder = model.image_encoder.eval().to(memory_format=torch.channels_last)
-    text_encoder = model.text_encoder.eval()
+    image_encoder, text_encoder = model.image_encoder.eval(), model.text_encoder.eval()
 
     @torch.no_grad()
     def encode_images(rows: slice) -> np.ndarray:

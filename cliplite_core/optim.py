@@ -48,10 +48,8 @@ def build_optimizer(module: nn.Module, config: OptimConfig) -> Optimizer:
         The optimiser.
     """
     groups = parameter_groups(module, config)
-    if config.optimizer == "adamw":
-        optimizer: Optimizer = AdamW(groups)
-    else:
-        optimizer = SGD(groups, lr=config.image_lr, momentum=config.momentum)
+    adamw = config.optimizer == "adamw"
+    optimizer = AdamW(groups) if adamw else SGD(groups, lr=config.image_lr, momentum=config.momentum)
     return Lookahead(optimizer, config.lookahead_k, config.lookahead_alpha) if config.lookahead_k else optimizer
 
 

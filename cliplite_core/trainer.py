@@ -62,6 +62,8 @@ class Trainer:
         self.step, self.resumed_from, self.stopped = 0, 0, False
         pretraining.to(self.accelerator.device, memory_format=torch.channels_last)
         self.learned = [parameter for parameter in pretraining.parameters() if parameter.requires_grad]
+        if self.config.compile:
+            pretraining.compile()  # in place: the names of weights stay as they are
         self.module = self.accelerator.prepare(pretraining)
         self.optimizer = build_optimizer(pretraining, config.optim)
         self.schedule = get_cosine_schedule_with_warmup(self.optimizer, config.optim.warmup_steps, self.config.steps)
@@ -166,9 +168,8 @@ class Trainer:
 
     def _expect_checkpoint(self, state: Any) -> None:
         """Raise a ValueError unless this is a checkpoint of this very network; nothing is loaded yet."""
-        if not isinstance(state, dict) or not state.keys() >= {"step", "pretraining", "optimizer", "schedule"}:
-            raise ValueError("no checkpoint of this trainer")
-        if not isinstance(state["step"], int) or not isinstance(state["pretraining"], dict):
+        kinds = {"step": int, "pretraining": dict, "optimizer": dict, "schedule": dict}
+        if not isinstance(state, dict) or not all(isinstance(state.get(name), kind) for name, kind in kinds.items()):
             raise ValueError("no checkpoint of this trainer")
         shapes = {name: tuple(getattr(value, "shape", ())) for name, value in state["pretraining"].items()}
         expect_shapes(self.pretraining, shapes, "it")

@@ -37,7 +37,9 @@ def test_ratios_are_taken_turn_by_turn_and_given_with_their_quartiles(benchmark)
     assert slow.value[1] == pytest.approx(10 / 6) and fast.unit == "photos/s"
 
 
-@pytest.mark.parametrize("part", ["training", "objectives", "frozen", "loading", "retrieval", "voc", "startup"])
+@pytest.mark.parametrize(
+    "part", ["training", "objectives", "frozen", "loading", "allocator", "retrieval", "voc", "startup"]
+)
 def test_every_part_runs_and_is_written_with_the_machine_it_ran_on(benchmark, part, tmp_path, capsys):
     run = benchmark("run")
     assert part in run.PARTS

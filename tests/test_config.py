@@ -215,5 +215,6 @@ def test_the_hash_follows_what_shapes_the_training_and_not_what_is_measured():
     assert config.hash() == load_profile("smoke").hash()
     assert config.override(zero_shot="elsewhere").hash() == config.hash()
     assert config.override(image_dropout=0.0).hash() == config.hash() != config.override(image_dropout=0.1).hash()
+    assert config.override(compile=False).hash() == config.hash() != config.override(compile=True).hash()
     others = [config.override(seed=1), config.override(image_lr=2e-3), config.override(negatives=2)]
     assert len({config.hash(), *(other.hash() for other in others)}) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -244,6 +245,25 @@ def test_after_a_divergence_the_run_goes_on_from_the_last_good_checkpoint(traine
         trainer(callbacks=[poison(4)]).fit()
     mended = fit(trainer())
     assert mended.resumed_from == 3 and equal(weights(mended), weights(fit(trainer("unbroken"))))
+
+
+@pytest.mark.parametrize("fields", [{"text_prior": True}, {"prior": "adversarial", "text_dropout": 0.1}], ids=str)
+def test_a_compiled_training_killed_and_resumed_ends_as_a_plain_one_with_the_same_names(trainer, monkeypatch, fields):
+    graphs, backend = [], torch._dynamo.lookup_backend("aot_eager")  # the default one takes minutes
+
+    def counted(graph, inputs):
+        graphs.append(graph)
+        return backend(graph, inputs)
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counted))
+    fields = {"text_pool": "mean", "image_dropout": 0.1} | fields
+    plain = fit(trainer("plain", **fields))
+    assert not graphs
+    interrupted(trainer("compiled", stop_at=4, compile=True, **fields))
+    resumed = fit(trainer("compiled", compile=True, **fields))
+    assert graphs and resumed.resumed_from == 3
+    assert list(weights(resumed)) == list(weights(plain))
+    torch.testing.assert_close(weights(resumed), weights(plain), rtol=1e-5, atol=1e-5)
 
 
 def test_precision_is_named_as_accelerate_knows_it(monkeypatch):

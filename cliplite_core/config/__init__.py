@@ -112,7 +112,7 @@ _NEWER = [  # since 0.2
     *(("data", name) for name in ("val_images", "test_images")),
     *(("model", name) for name in ("frozen", "standardized", "image_dropout")),
     *(("objective", name) for name in ("negative_sum", "prior")),
-    *(("train", name) for name in ("keep", "patience")),
+    *(("train", name) for name in ("keep", "patience", "compile")),
 ]
 
 

@@ -191,6 +191,9 @@ class TrainConfig:
     """With keep = "best": end the training after so many looks at the recall without a better one. 0 = never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """"auto" = bfloat16 autocast on GPUs that have it, float32 elsewhere."""
+    compile: bool = False
+    """Compile the step by `torch.compile`, which takes minutes before the first one and a compiler (Triton on GPUs, C++
+    on CPUs), rounds otherwise and draws other dropout: for long trainings on a GPU. Not measured on one yet."""
 
 
 @_section

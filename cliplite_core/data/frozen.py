@@ -6,25 +6,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cliplite_core.data.pairs import PairBatches
 
 AT_ONCE = 8  # items in one pass: what the layers hold of them stays in the processor's cache, which is worth a factor
 
 
-def encode_parts(encode: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
-    """Encode images a few at a time.
+def encode_parts(encoder: nn.Module, pixels: Tensor) -> Tensor:
+    """Encode images a few at a time, channels last: on CPUs depthwise convolutions take half the time.
 
     Args:
-        encode: (b, 3, H, W) -> (b, D).
+        encoder: (b, 3, H, W) -> (b, D); its weights are laid out anew.
         pixels: (B, 3, H, W).
 
     Returns:
         (B, D).
     """
-    parts = pixels.contiguous(memory_format=torch.channels_last).split(AT_ONCE)  # for depthwise convolutions on CPUs
-    return torch.cat([encode(part) for part in parts])
+    encoder.to(memory_format=torch.channels_last)
+    parts = pixels.contiguous(memory_format=torch.channels_last).split(AT_ONCE)
+    return torch.cat([encoder(part) for part in parts])
 
 
 def encode_by_length(encode: Callable[[Mapping[str, Tensor]], Tensor], tokens: Mapping[str, Tensor]) -> Tensor:

@@ -30,7 +30,6 @@ def load_searchable(source: str | Path) -> CLIPLite:
     model = CLIPLite.load(source)
     if not isinstance(model.critic, DotCritic):
         raise ValueError(f"{source}: critic = 'concat' has no joint space to search in, expected critic = 'dot'")
-    model.image_encoder.to(memory_format=torch.channels_last)  # on CPUs depthwise convolutions take half the time
     return model
 
 
@@ -61,8 +60,9 @@ def embed_images(model: CLIPLite, paths: Sequence[Path]) -> tuple[np.ndarray, li
     rows = np.full((len(paths), model.critic.units), np.nan, dtype=np.float32)
     sound = [row for row, found in enumerate(pixels) if isinstance(found, torch.Tensor)]
     if sound:
-        with evaluating(model), torch.inference_mode():
-            embedded = encode_parts(model.encode_image, torch.stack([pixels[row] for row in sound])).cpu().numpy()
+        with evaluating(model), torch.no_grad():
+            features = encode_parts(model.image_encoder, torch.stack([pixels[row] for row in sound]).to(model.device))
+            embedded = model.encode_image(features).cpu().numpy()
         if not np.isfinite(embedded).all():
             raise ValueError("model: the embedding of an image is NaN or infinite, expected a unit vector")
         rows[sound] = embedded

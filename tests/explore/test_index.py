@@ -213,3 +213,9 @@ def test_a_model_without_a_joint_space_says_so(model, tokenizer, tmp_path):
     concat = CLIPLite(model.config.override(critic="concat"), tokenizer)
     with pytest.raises(ValueError, match="critic = 'concat' has no joint space"):
         load_searchable(concat.save(tmp_path / "model"))
+
+
+def test_a_model_that_has_embedded_can_still_learn(model, folder):
+    update_index(model, folder)
+    model.encode_image(torch.rand(2, 3, 16, 16)).sum().backward()
+    assert all(weight.grad is not None for weight in model.image_encoder.parameters())

@@ -77,4 +77,4 @@ def _ends(rows: pd.DataFrame) -> str:
     ends = rows.query("objective == 'jsd'").iloc[-1], rows.query("objective == 'infonce'").iloc[0]
     gaps = np.subtract(*(end["values"] for end in ends))
     size = interval(gaps.mean(), half_width(gaps) if len(gaps) > 1 else None)
-    return f"last less first:\n{'+' if gaps.mean() > 0 else ''}{size}".replace("-", "−")
+    return f"last less first:\n{'+' if gaps.mean() > 0 else ''}{size}"
