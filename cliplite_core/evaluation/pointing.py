@@ -40,7 +40,8 @@ def _share_of_peak(heat: Tensor, boxes: Tensor) -> Tensor:
     ends = np.ceil(boxes.numpy() - 0.5).clip(0).astype(int)  # the first pixels whose centres are not before the edge
     for x1, y1, x2, y2 in ends:
         named[y1:y2, x1:x2] = True
-    return torch.tensor(np.count_nonzero(hottest & named) / np.count_nonzero(hottest))
+    share = np.count_nonzero(hottest & named) / np.count_nonzero(hottest)
+    return torch.tensor(share, dtype=torch.float32)
 
 
 def pointing_baselines(sizes: Iterable[tuple[int, int]], boxes: Iterable[Tensor]) -> dict[str, Tensor]:
