@@ -48,12 +48,13 @@ test: .venv/.installed lint
 	TQDM_DISABLE=1 $(BIN)/pytest .nbval --nbval-lax --nbval-current-env -n 2 --dist loadfile
 
 # How fast each part is beside what one would use instead, on an idle machine: results/benchmarks/. PHOTOS=FOLDER
-# holds JPEGs to load; without it some are drawn.
+# holds JPEGs to load, COCO=FOLDER boxes to ground; without them some are drawn.
 benchmark: .venv/.installed
 	$(BIN)/python -c "import open_clip" 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,benchmark]"
 	$(BIN)/python benchmarks/run.py $${PHOTOS:+--photos "$$PHOTOS"}
 	$(BIN)/python benchmarks/search.py --out results/benchmarks/search.md
+	$(BIN)/python benchmarks/grounding.py $$COCO --out results/benchmarks/grounding.md
 
 # Every hostile case, by kind; a part of `make test`.
 faults: .venv/.installed

@@ -116,10 +116,11 @@ def shares(work: Callable[[], object]) -> dict[str, float]:
     return {name: spent[name] / whole for name in PARTS} | {"the rest": 1 - spent.total() / whole}
 
 
-def measure(quick: bool, folder: Path | None = None) -> tuple[list[Row], dict[str, float]]:
+def measure(quick: bool, folder: Path | None = None, turns: int = 5) -> tuple[list[Row], dict[str, float]]:
     """Compare the two ways, and say where the time of the fast one goes."""
     model = CLIPLite.load(RESULTS / "scenes/model").eval()
-    sizes, turns = [factor * model.config.data.image_size for factor in (1, 2, 3)], 2 if quick else 5
+    sizes = [factor * model.config.data.image_size for factor in (1, 2, 3)]
+    found: dict[str, Grounding] = {}
     with tempfile.TemporaryDirectory() as drawn:
         root = folder or draw_boxes(Path(drawn), 2 if quick else 32)
         boxes = {"boxes": str(root / "annotations/instances_{split}2017.json"), "box_images": str(root / "{split}2017")}
@@ -127,26 +128,27 @@ def measure(quick: bool, folder: Path | None = None) -> tuple[list[Row], dict[st
         dev, test = (grounding.read_named_objects(config, split, 400) for split in ("train", "val"))
         seen = heat.SquarePhotos(sizes)
         works = {
-            "one model": lambda: grounding.ground(model, dev, test, sizes, []),
+            "one model": lambda: found.update(fast=grounding.ground(model, dev, test, sizes, [])),
             "the next model, photos kept": lambda: grounding.ground(model, dev, test, sizes, [], seen),
-            "each question by itself": lambda: plain_ground(model, dev, test, sizes),
+            "each question by itself": lambda: found.update(plain=plain_ground(model, dev, test, sizes)),
         }
-        fast, _, plain = (work() for work in works.values())
+        part = f"grounding, {len(dev)} + {len(test)} questions{'' if folder else ', drawn photos'}"
+        rows, (fast, plain) = compare(part, works, 2 if quick else turns), (found["fast"], found["plain"])
         off = max(abs(hits.mean() - plain.hits[name].mean()) for name, hits in fast.hits.items())
         if fast.size != plain.size or off > 0.005:
             raise RuntimeError(f"grounding: found {fast} that differs from {plain}, expected the same to half a point")
-        part = f"grounding, {len(dev)} + {len(test)} questions{'' if folder else ', drawn photos'}"
-        return compare(part, works, turns), shares(works["one model"])
+        return rows, shares(works["one model"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("coco", nargs="?", type=Path, help="folder of COCO")
+    parser.add_argument("--turns", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="small shapes, to see that it runs")
     parser.add_argument("--out", type=Path, help="file that the page is written to, in Markdown")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows, of_parts = measure(options.quick, options.coco and options.coco.resolve())
+    rows, of_parts = measure(options.quick, options.coco and options.coco.resolve(), options.turns)
     lines = [
         f"# {rows[0].part[0].upper()}{rows[0].part[1:]}",
         "",

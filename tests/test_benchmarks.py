@@ -51,3 +51,9 @@ def test_every_part_runs_and_is_written_with_the_machine_it_ran_on(benchmark, pa
     text = (tmp_path / "benchmarks.md").read_text()
     assert all(f"## {row.part[0].upper()}{row.part[1:]}\n" in text and row.what in text for row in rows)
     assert "figures mean nothing" in text
+
+
+def test_grounding_says_where_its_time_goes(benchmark):
+    rows, shares = benchmark("grounding").measure(quick=True)  # raises where the plain way finds something else
+    assert rows[0].times_as_fast and rows[-1].what == rows[0].reference
+    assert sum(shares.values()) == pytest.approx(1) and min(shares.values()) > 0
