@@ -62,3 +62,9 @@ def test_photos_that_are_named_are_those_that_are_loaded(benchmark, tmp_path):
     run = benchmark("run")
     rows = run.run(["loading"], run.Options(quick=True, photos=[photos]), tmp_path)
     assert {row.part.split(",")[0] for row in rows} == {"loading my photos"}
+
+
+def test_grounding_says_where_its_time_goes(benchmark):
+    rows, shares = benchmark("grounding").measure(quick=True)  # raises where the plain way finds something else
+    assert rows[0].times_as_fast and rows[-1].what == rows[0].reference
+    assert sum(shares.values()) == pytest.approx(1) and min(shares.values()) > 0

@@ -5,7 +5,7 @@ What the heat itself shows, and what it does not, is said in `heat`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,16 +119,20 @@ def ground(
         photos: where the images are decoded and kept, to be shared by several models; None = for this one alone.
     """
     photos, step = SquarePhotos(sizes) if photos is None else photos, max(1, len(dev) // DEV_IMAGES)
-    of_sizes = {size: heat_of(model, dev[::step], size, photos, small=True) for size in sizes}
+    of_sizes = {size: list(heat_of(model, dev[::step], size, photos, small=True)) for size in sizes}
     size = choose_size(of_sizes, dev[::step])
-    others = iter(heat_of(model, [query for row, query in enumerate(dev) if row % step], size, photos, small=True))
+    others = heat_of(model, [query for row, query in enumerate(dev) if row % step], size, photos, small=True)
     few = iter(of_sizes[size])
     heats = [next(others if row % step else few) for row in range(len(dev))]
     threshold = choose_threshold(heats, [query.boxes_on_map for query in dev])
-    heats, boxes = heat_of(model, test, size, photos), [query.boxes for query in test]
-    found = [box_from_heatmap(heat, threshold) for heat in heats]
-    hits = {"pointing game": pointing_game(heats, boxes), "localisation": box_accuracy(found, boxes)}
-    return Grounding(size, threshold, hits, [heats[row] for row in shown])
+    pointed, found, kept = [], [], {}  # one map at a time: a photo's fills a megabyte
+    for row, (query, heat) in enumerate(zip(test, heat_of(model, test, size, photos), strict=True)):
+        pointed.append(pointing_game([heat], [query.boxes]))
+        found.append(box_from_heatmap(heat, threshold))
+        if row in shown:
+            kept[row] = heat
+    hits = {"pointing game": torch.cat(pointed), "localisation": box_accuracy(found, [query.boxes for query in test])}
+    return Grounding(size, threshold, hits, [kept[row] for row in shown])
 
 
 def choose_size(heats: Mapping[int, Sequence[Tensor]], queries: Sequence[NamedObject]) -> int:
@@ -149,12 +153,11 @@ def heat_of(
     size: int,
     photos: SquarePhotos | None = None,
     small: bool = False,
-) -> list[Tensor]:
-    """Return the heat of each question for images shown at `size` pixels: (H, W) of its image, or of its `map_size`."""
+) -> Iterator[Tensor]:
+    """Yield the heat of each question for images shown at `size` pixels: (H, W) of its image, or of its `map_size`."""
     paths, texts = [query.image.path for query in queries], [query.text for query in queries]
-    full = [query.map_size if small else (query.image.height, query.image.width) for query in queries]
-    cells = heat_cells(model, paths, texts, size, photos)
-    return [upsample(cell[None], to)[0] for cell, to in zip(cells, full, strict=True)]
+    for query, cells in zip(queries, heat_cells(model, paths, texts, size, photos), strict=True):
+        yield upsample(cells[None], query.map_size if small else (query.image.height, query.image.width))[0]
 
 
 def baseline_hits(queries: Sequence[NamedObject]) -> dict[str, dict[str, Tensor]]:

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from cliplite_core.data.transforms import eval_transform
 from cliplite_core.evaluation.features import device_of, evaluating
 
-PHOTOS_PER_PASS = 8  # their maps are repeated for each text: 2048 channels of 21 x 21 cells are 3.6 MB
+PHOTOS_PER_PASS = 4  # few: what one layer hands to the next should stay in a CPU's cache, and maps repeat for each text
 KEPT_BYTES = 512 * 2**20  # of decoded photos
 
 
@@ -64,20 +64,15 @@ def grad_cam(model: nn.Module, images: Tensor, texts: list[str]) -> Tensor:
     Returns:
         (B, h, w) float32 heat in [0, 1] at the map's resolution; all zero where no place raises the score.
     """
-    with evaluating(model), torch.no_grad():
-        text_features = model.text_features(texts)
-    return _cam(model, _feature_map(model, images), text_features)
-
-
-def _feature_map(model: nn.Module, images: Tensor) -> Tensor:
     # In training mode batch norm would let the images of a batch change each other's heat.
     with evaluating(model), torch.no_grad():
-        return model.image_encoder.feature_map(images.to(device_of(model)))  # shape: (B, C, h, w)
+        feature_map = model.image_encoder.feature_map(images.to(device_of(model)))  # shape: (B, C, h, w)
+        return _cam(model, feature_map, model.text_features(texts))
 
 
 def _cam(model: nn.Module, feature_map: Tensor, text_features: Tensor) -> Tensor:
-    """Grad-CAM of (B, C, h, w) maps and the features of as many texts: (B, h, w)."""
-    with evaluating(model), torch.enable_grad():
+    """Grad-CAM of (B, C, h, w) maps and the features of as many texts, in eval mode: (B, h, w)."""
+    with torch.enable_grad():
         feature_map = feature_map.float().requires_grad_()
         image_features = model.image_features(model.image_encoder.pool(feature_map))  # of a frozen encoder standardised
         scores = model.critic(image_features, text_features)  # shape: (B,)
@@ -112,16 +107,15 @@ def heat_cells(
     for row, path in enumerate(paths):
         asked.setdefault(path, []).append(row)
     different = list(dict.fromkeys(texts))
+    found: dict[int, Tensor] = {}
     with evaluating(model), torch.no_grad():
         told = dict(zip(different, model.text_features(different), strict=True)) if different else {}
-    found: dict[int, Tensor] = {}
-    for start in tqdm(range(0, len(asked), PHOTOS_PER_PASS), desc=f"heat at {size} px", leave=False):
-        files = list(asked)[start : start + PHOTOS_PER_PASS]
-        rows = [row for path in files for row in asked[path]]
-        owner = [place for place, path in enumerate(files) for _ in asked[path]]
-        maps = _feature_map(
-            model, torch.stack([preprocess(photos(path, size)) for path in files])
-        )  # shape: (P, C, h, w)
-        heat = _cam(model, maps[owner], torch.stack([told[texts[row]] for row in rows]))  # shape: (rows, h, w)
-        found.update(zip(rows, heat.cpu(), strict=True))
+        for start in tqdm(range(0, len(asked), PHOTOS_PER_PASS), desc=f"heat at {size} px", leave=False):
+            files = list(asked)[start : start + PHOTOS_PER_PASS]
+            rows = [row for path in files for row in asked[path]]
+            owner = [place for place, path in enumerate(files) for _ in asked[path]]
+            images = preprocess(torch.stack([photos(path, size) for path in files])).to(device_of(model))
+            maps = model.image_encoder.feature_map(images)  # shape: (P, C, h, w)
+            heat = _cam(model, maps[owner], torch.stack([told[texts[row]] for row in rows]))  # shape: (rows, h, w)
+            found.update(zip(rows, heat.cpu(), strict=True))
     return [found[row] for row in range(len(texts))]

@@ -5,7 +5,7 @@ Everything is in pixels of the heat map; boxes are scaled to it by whoever calls
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from cliplite_core.data.labelled.boxes import box_masks
+
+CROSS = ndimage.generate_binary_structure(2, 1)  # scipy's default; making it anew takes as long as labelling
 
 
 def pointing_game(heatmaps: Iterable[Tensor], boxes: Iterable[Tensor]) -> Tensor:
@@ -32,9 +34,14 @@ def pointing_game(heatmaps: Iterable[Tensor], boxes: Iterable[Tensor]) -> Tensor
 
 def _share_of_peak(heat: Tensor, boxes: Tensor) -> Tensor:
     """Share of the hottest pixels, mostly one, whose centre lies in a box, as `box_masks` counts."""
-    y, x = ((heat == heat.max()).nonzero() + 0.5).unsqueeze(-1).unbind(1)  # each of shape: (pixels, 1)
-    x1, y1, x2, y2 = boxes.unbind(1)  # each of shape: (K,)
-    return ((x1 <= x) & (x < x2) & (y1 <= y) & (y < y2)).any(1).float().mean()
+    pixels = heat.numpy()
+    hottest = pixels == pixels.max()
+    named = np.zeros_like(hottest)
+    ends = np.ceil(boxes.numpy() - 0.5).clip(0).astype(int)  # the first pixels whose centres are not before the edge
+    for x1, y1, x2, y2 in ends:
+        named[y1:y2, x1:x2] = True
+    share = np.count_nonzero(hottest & named) / np.count_nonzero(hottest)
+    return torch.tensor(share, dtype=torch.float32)
 
 
 def pointing_baselines(sizes: Iterable[tuple[int, int]], boxes: Iterable[Tensor]) -> dict[str, Tensor]:
@@ -65,8 +72,9 @@ def box_from_heatmap(heatmap: Tensor, threshold: float) -> Tensor:
     Returns:
         (4,) float32 box; the whole image where the map is all zero.
     """
-    regions, _ = ndimage.label((heatmap >= threshold * heatmap.max()).numpy())
-    largest = np.bincount(regions.ravel())[1:].argmax()  # region 0 is the background
+    heat = heatmap.numpy()
+    regions, count = ndimage.label(heat >= heat.dtype.type(threshold) * heat.max(), CROSS)
+    largest = np.bincount(regions.ravel())[1:].argmax() if count > 1 else 0  # region 0 is the background
     rows, columns = ndimage.find_objects(regions)[largest]
     return torch.tensor([columns.start, rows.start, columns.stop, rows.stop], dtype=torch.float32)
 
@@ -77,19 +85,21 @@ def box_accuracy(predicted: Iterable[Tensor], boxes: Iterable[Tensor], iou: floa
     The baseline predicts the whole image, see `baseline_hits`.
 
     Args:
-        predicted: N boxes of shape (4,).
+        predicted: N boxes of shape (4,), or as many each of shape (T, 4).
         boxes: N tensors of shape (K, 4).
         iou: Least intersection over union.
 
     Returns:
-        (N,) float hits, 0 or 1.
+        (N,) or (N, T) float hits, 0 or 1.
     """
-    return torch.stack(
-        [(box_iou(guess[None], truth) >= iou).any().float() for guess, truth in zip(predicted, boxes, strict=True)]
-    )
+    hits = [
+        (box_iou(guess.view(-1, 4), truth) >= iou).any(1).view(guess.shape[:-1])
+        for guess, truth in zip(predicted, boxes, strict=True)
+    ]
+    return torch.stack(hits).float()
 
 
-def choose_threshold(heatmaps: Sequence[Tensor], boxes: Sequence[Tensor]) -> float:
+def choose_threshold(heatmaps: Iterable[Tensor], boxes: Iterable[Tensor]) -> float:
     """Choose the threshold of `box_from_heatmap` by its mean `box_accuracy`; to be called on a dev set only.
 
     Args:
@@ -100,7 +110,6 @@ def choose_threshold(heatmaps: Sequence[Tensor], boxes: Sequence[Tensor]) -> flo
         The best of 0.05, 0.10, ... 0.95; the lowest of equals.
     """
 
-    def accuracy(threshold: float) -> float:
-        return box_accuracy([box_from_heatmap(heat, threshold) for heat in heatmaps], boxes).mean().item()
-
-    return max((step / 20 for step in range(1, 20)), key=accuracy)
+    thresholds = [step / 20 for step in range(1, 20)]
+    found = [torch.stack([box_from_heatmap(heat, threshold) for threshold in thresholds]) for heat in heatmaps]
+    return thresholds[box_accuracy(found, boxes).mean(0).argmax()]  # the first of equals

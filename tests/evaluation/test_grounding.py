@@ -52,7 +52,7 @@ def test_size_and_threshold_are_those_that_serve_dev_best(tiny, tokenizer, asked
     points = {size: pointing_game(heat_of(model, dev, size, small=True), boxes).mean().item() for size in (16, 48)}
     assert found.size == max(points, key=points.get)  # dev has less than 200 questions: all choose
     assert found.threshold == choose_threshold(heat_of(model, dev, found.size, small=True), boxes)
-    heats, boxes = heat_of(model, test, found.size), [query.boxes for query in test]
+    heats, boxes = list(heat_of(model, test, found.size)), [query.boxes for query in test]
     assert torch.equal(found.hits["pointing game"], pointing_game(heats, boxes))
     located = [box_from_heatmap(heat, found.threshold) for heat in heats]
     assert torch.equal(found.hits["localisation"], box_accuracy(located, boxes))

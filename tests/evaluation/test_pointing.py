@@ -8,6 +8,7 @@ import torch
 from pycocotools import mask as coco_mask
 
 from cliplite_core.data.labelled.boxes import box_masks
+from cliplite_core.evaluation.heat import upsample
 from cliplite_core.evaluation.pointing import (
     box_accuracy,
     box_from_heatmap,
@@ -101,6 +102,13 @@ def test_box_accuracy_agrees_with_pycocotools():
     assert hits.bool().tolist() == oracle
 
 
+def test_several_guesses_at_once_are_judged_like_each_alone():
+    guesses = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 1.9], [2.0, 0.0, 4.0, 4.0]])
+    boxes = [torch.tensor([[0.0, 0.0, 4.0, 4.0], [2.0, 0.0, 4.0, 4.0]]), torch.zeros(0, 4)]
+    alone = [box_accuracy([guess] * 2, boxes) for guess in guesses]
+    assert box_accuracy([guesses] * 2, boxes).tolist() == torch.stack(alone, 1).tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
 def test_half_overlap_is_a_hit():
     box, half, less = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 2.0], [0.0, 0.0, 4.0, 1.9]])
     assert box_accuracy([half, less], [box[None], box[None]]).tolist() == [1, 0]
@@ -113,3 +121,15 @@ def test_the_threshold_that_fits_the_boxes_is_chosen():
     assert choose_threshold([heat], [torch.tensor([[2.0, 2.0, 6.0, 6.0]])]) == 0.15  # above 0.1, lowest of equals
     assert choose_threshold([heat], [torch.tensor([[3.0, 3.0, 4.0, 4.0]])]) == 0.55
     assert choose_threshold([heat], [torch.tensor([[0.0, 0.0, 8.0, 8.0]])]) == 0.05
+
+
+def test_the_chosen_threshold_is_that_of_trying_each():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        heats = [upsample(torch.rand(1, 3, 4, generator=generator) ** 3, (18, 24))[0] for _ in range(4)]
+        boxes = [torch.tensor([[4.0 * row, 2.0, 4.0 * row + 9, 14.0]]) for row in range(4)]
+
+        def accuracy(threshold, heats=heats, boxes=boxes):
+            return box_accuracy([box_from_heatmap(heat, threshold) for heat in heats], boxes).mean().item()
+
+        assert choose_threshold(heats, boxes) == max((step / 20 for step in range(1, 20)), key=accuracy)
