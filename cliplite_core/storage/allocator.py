@@ -17,7 +17,7 @@ def keep_freed_memory() -> bool:
     activations of a batch at 224 px are such blocks: each step gets them anew, a page fault and 4 KiB of zeros at a
     time, which costs up to two thirds of its processor time (`benchmarks/allocator.py`). The price is memory: nothing
     is given back before the process ends, and where blocks of many sizes leave gaps, as in training MobileNetV2 at
-    224 px, the peak is up to a third higher; at 72 px, or without gradients, it is as it was.
+    224 px, the peak is up to a third higher; at 72 px, or encoding eight images at a time, it is as it was.
 
     The allocator belongs to the process, and so does this choice: the command line makes it, an import does not. Call
     it in a program of your own that trains or embeds on CPUs.
