@@ -14,7 +14,8 @@ override SEEDS   := $(value SEEDS)
 override GRID    := $(value GRID)
 override CORES   := $(value CORES)
 override PHOTOS  := $(value PHOTOS)
-export PROFILE SEEDS GRID CORES PHOTOS
+override COCO    := $(value COCO)
+export PROFILE SEEDS GRID CORES PHOTOS COCO
 
 # Trainings run side by side, one thread each: two threads that wait actively beside another load are ten times slower.
 export OMP_NUM_THREADS ?= 1
@@ -54,7 +55,7 @@ benchmark: .venv/.installed
 	  $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,benchmark]"
 	$(BIN)/python benchmarks/run.py $${PHOTOS:+--photos "$$PHOTOS"}
 	$(BIN)/python benchmarks/search.py --out results/benchmarks/search.md
-	$(BIN)/python benchmarks/grounding.py $$COCO --out results/benchmarks/grounding.md
+	$(BIN)/python benchmarks/grounding.py $${COCO:+"$$COCO"} --out results/benchmarks/grounding.md
 
 # Every hostile case, by kind; a part of `make test`.
 faults: .venv/.installed
