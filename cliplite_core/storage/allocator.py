@@ -11,7 +11,7 @@ OPTIONS = {"MALLOC_MMAP_MAX_": (-4, 0), "MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Let this process, and those that it starts, keep freed memory for their next allocations.
+    """Let this process keep freed memory for its next allocations.
 
     By default glibc asks the kernel for each block above 32 MiB and gives it back as soon as it is freed. The
     activations of a batch at 224 px are such blocks: each step gets them anew, a page fault and 4 KiB of zeros at a
@@ -19,7 +19,8 @@ def keep_freed_memory() -> bool:
     is given back before the process ends, and where blocks of many sizes leave gaps, as in training MobileNetV2 at
     224 px, the peak is up to a third higher; at 72 px, or encoding eight images at a time, it is as it was.
 
-    The allocator belongs to the process, and so does this choice: the command line makes it, an import does not. Call
+    The allocator belongs to the process, and so does this choice: the command line makes it, an import does not, nor
+    does it reach a notebook, which may hold matrices of a gigabyte each, and would hold up to three times as many. Call
     it in a program of your own that trains or embeds on CPUs.
 
     Returns:
@@ -28,7 +29,6 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc" or not os.environ.keys().isdisjoint({*OPTIONS, "GLIBC_TUNABLES"}):
         return False
     libc = ctypes.CDLL(None)
-    for name, (option, value) in OPTIONS.items():
+    for option, value in OPTIONS.values():
         libc.mallopt(option, value)
-        os.environ[name] = str(value)  # children, such as the kernel of a notebook, read it when they start
     return True
