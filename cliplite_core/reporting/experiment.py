@@ -31,7 +31,7 @@ from cliplite_core.runs import load_run
 from cliplite_core.scenes.generate import compose_scenes
 from cliplite_core.storage.places import data_root
 
-DIGITS = {"cosine": 2, "nats": 2}  # behind the point, by unit; others have one
+DIGITS = {"cosine": 2, "nats": 2, "MiB": 2, "pairs": 0}  # behind the point, by unit; others have one
 OBJECTIVES = ("jsd", "infonce", "sigmoid")  # in the order of every table and figure
 Result = TypeVar("Result")
 if os.environ.get("TQDM_DISABLE"):  # which tqdm obeys everywhere but in a notebook
