@@ -48,7 +48,7 @@ SETTINGS = {  # field of an ablation file: its name in a table
     "prior_weight": "weight of prior matching",
     "prior": "prior",
     "score_scale": "exp(t) at the start",
-    "step": "recipe, cumulative",
+    "step": "recipe",
     "text_layers": "layers of the text encoder",
     "text_lr": "learning rate of the text side",
     "text_pool": "text feature",

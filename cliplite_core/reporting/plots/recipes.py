@@ -68,7 +68,7 @@ def _dots(axis: Axes, rows: pd.DataFrame, linestyle: str) -> None:
         axis.errorbar(
             mine["mean"], y, xerr=whiskers(mine), fmt="none", ecolor=COLORS[objective], elinewidth=1, capsize=2
         )
-    axis.set_xlim(left=0)
+    axis.set_xlim(0, 1.05 * axis.dataLim.x1)
     axis.grid(axis="y")
 
 
