@@ -152,9 +152,9 @@ def main() -> None:
     lines = [
         f"# {rows[0].part[0].upper()}{rows[0].part[1:]}",
         "",
-        __doc__.split("\n\n")[1],
+        __doc__.split("\n\n")[1].strip(),
         "",
-        "Medians [quartiles] of processor time, one thread.",
+        f"Medians [quartiles] of processor time, one thread; turns: {2 if options.quick else options.turns}.",
         "",
     ]
     lines += [
