@@ -163,7 +163,7 @@ def main() -> None:
         "| part of one model's time | % |",
         "|:--|--:|",
     ]
-    lines += [f"| {name} | {share:.0%} |" for name, share in of_parts.items()]
+    lines += [f"| {name} | {100 * share:.0f} |" for name, share in of_parts.items()]
     text = "\n".join([*lines, ""])
     print(text)
     if options.out:
