@@ -2,7 +2,7 @@
 
 Flickr8k's training photos by the recipe of `fit`: the critic on frozen encoders, then all weights from there on, by
 small steps. Both are measured on dev, where the first also chose its step; the second takes its last.
-Recall is that of fit_objectives.py. An epoch takes some ten minutes of one CPU core; a killed run resumes.
+Recall is that of fit_objectives.py. An epoch takes some five minutes of one CPU core; a killed run resumes.
 
 Writes results/benchmarks/finetuning.md.
 """
@@ -21,6 +21,7 @@ from cliplite_core.profiles import load_profile
 from cliplite_core.reporting.metrics import half_width
 from cliplite_core.reporting.tables import interval
 from cliplite_core.runs import train
+from cliplite_core.storage.allocator import keep_freed_memory
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import PROJECT, run_directory
 
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--epochs", type=float, default=3, help="of finetuning (default: %(default)s)")
     options = parser.parse_args()
+    keep_freed_memory()
     found = [both(seed, options.epochs) for seed in options.seeds]
     measures = list(found[0]["frozen"])
     columns = {
