@@ -57,7 +57,7 @@ def main() -> None:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", f"{options.epochs:g} epochs, seeds {', '.join(map(str, options.seeds))}; 95 % intervals over seeds."]
     print("\n".join(lines))
-    text = f"# Finetuning\n\n```\n{__doc__.strip()}\n```\n\n"
+    text = f"# Finetuning\n\n{__doc__.strip()}\n\n"
     write_text(PROJECT / "results" / "benchmarks" / "finetuning.md", text + "\n".join(lines) + "\n")
 
 
