@@ -57,7 +57,8 @@ def main() -> None:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", f"{options.epochs:g} epochs, seeds {', '.join(map(str, options.seeds))}; 95 % intervals over seeds."]
     print("\n".join(lines))
-    text = f"# Finetuning\n\n{__doc__.strip()}\n\n"
+    what = __doc__.split("\n\n")[1]
+    text = f"# Finetuning\n\n{what}\n\n"
     write_text(PROJECT / "results" / "benchmarks" / "finetuning.md", text + "\n".join(lines) + "\n")
 
 

@@ -83,7 +83,8 @@ def main() -> None:
         others = ", ".join(f"{trials[rate]['R@10']:.1f}" for rate in RATES if rate != best)
         lines.append(f"| {way} | {best:g} | {means} | {each} | {others} |")
         print(lines[-1], flush=True)
-    text = f"# Objectives of `cliplite fit`\n\n{__doc__.strip()}\n\n" + "\n".join(lines)
+    what = __doc__.split("\n\n")[1]
+    text = f"# Objectives of `cliplite fit`\n\n{what}\n\n" + "\n".join(lines)
     write_text(
         PROJECT / "results" / "benchmarks" / "fit_objectives.md", f"{text}\n\n{options.epochs:g} epochs at most.\n"
     )
