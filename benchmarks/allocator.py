@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 import torch
-from timing import Row, quartiles
+from timing import Options, Row, quartiles
 
 from cliplite_core.encoders import ImageEncoder
 from cliplite_core.storage.allocator import OPTIONS, keep_freed_memory
@@ -47,8 +47,8 @@ def in_a_process(name: str, *what: object) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def measure(quick: bool) -> list[Row]:
-    rows, turns, side = [], 1 if quick else 5, 32 if quick else 224
+def measure(options: Options) -> list[Row]:
+    rows, turns, side = [], 1 if options.quick else 5, 32 if options.quick else 224
     for images, learns in ((8, False), (32, True)):
         found = {KEPT: [], GIVEN_BACK: []}
         for _ in range(turns):
@@ -71,5 +71,5 @@ if __name__ == "__main__":
             keep_freed_memory()
         print(json.dumps(encode(*what)))
     else:
-        for row in measure(quick=False):
+        for row in measure(Options()):
             print(row)

@@ -55,6 +55,13 @@ def test_every_part_runs_and_is_written_with_the_machine_it_ran_on(benchmark, pa
     assert "figures mean nothing" in text
 
 
+def test_every_part_reads_the_options_and_takes_none_of_them_for_a_yes(benchmark):
+    parts = {part: benchmark(part).measure for part in benchmark("run").PARTS}
+    assert {part: measure.__annotations__["options"] for part, measure in parts.items()} == dict.fromkeys(
+        parts, "Options"
+    )
+
+
 def test_photos_that_are_named_are_those_that_are_loaded(benchmark, tmp_path):
     photos = tmp_path / "my photos"
     photos.mkdir()
