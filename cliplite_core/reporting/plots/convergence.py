@@ -85,7 +85,7 @@ def taken_to_recall(rows: pd.DataFrame) -> Figure:
         else:
             axis.set_yscale("log")
         plain_numbers(axis.yaxis)
-    legend_below(figure, axes[0], said=f"to R@10 of {GOAL:.0%} on held-out photos".replace("%", " %"))
+    legend_below(figure, axes[0], said=f"to R@10 of {100 * GOAL:.0f} % on held-out photos")
     return figure
 
 
