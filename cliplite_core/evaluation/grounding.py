@@ -54,7 +54,7 @@ class NamedObject:
 
     @property
     def map_size(self) -> tuple[int, int]:
-        """Height and width of a small heat map: the image's, shrunk to `MAP_SIDE`."""
+        """Height and width of a small heat map, which is the image shrunk to `MAP_SIDE`."""
         shrunk = min(1.0, MAP_SIDE / max(self.image.height, self.image.width))
         return max(1, round(self.image.height * shrunk)), max(1, round(self.image.width * shrunk))
 

@@ -192,29 +192,6 @@ def plateau(pairs: Sequence[int], validation: Sequence[float], gain: float = 2.0
     return len(pairs) - 1, False
 
 
-def describe(plan: Ablations, runs: Sequence[AblationRun]) -> str:
-    """Return what will be trained, in words: the base run, one line per study with its values, and the total.
-
-    Args:
-        plan: the ablation file.
-        runs: those of one grid, from `ablation_runs`.
-    """
-    lines = [f"base: {_words(plan.base)}"]
-    for name, study in plan.studies.items():
-        mine = [run for run in runs if run.study == name]
-        values = {
-            key: list(dict.fromkeys(run.settings[key] for run in mine)) for key in (mine[0].settings if mine else ())
-        }
-        kept = f"{_words(values)}; {len(mine)} runs of {', '.join(study.objectives)}" if mine else "not in this grid"
-        lines.append(f"{name}: {kept}")
-    return "\n".join([*lines, f"{len({run.config.hash() for run in runs})} different trainings"])
-
-
-def _words(values: Mapping[str, Any]) -> str:
-    listed = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
-    return ", ".join(f"{name} = {' | '.join(map(str, value))}" for name, value in listed.items())
-
-
 def trials(plan: Ablations, measured: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Collect the trials by which the learning rates and the like of each objective were chosen.
 

@@ -13,7 +13,6 @@ from cliplite_core.evaluation.quality import measure_runs, quality
 from cliplite_core.evaluation.studies import (
     ablation_runs,
     changed_parts,
-    describe,
     has_ablations,
     plateau,
     plateaus,
@@ -173,17 +172,6 @@ def test_trials_are_the_untuned_studies_by_their_validation_score(written):
     measured |= lines("later", ("train_fraction",), (0.5, "jsd", 0, 7.0, 9.0))
     expected = {"trial": "pairs per batch\n8", "objective": "jsd", "validation": 3.0}
     assert trials(read_ablations(plan_of), measured) == [expected]
-
-
-def test_the_plan_in_words_names_studies_that_the_grid_leaves_out(written):
-    profile = written(study="quick = { batch_size = [8] }\n[studies.later]\n" + LATER)
-    text = describe(read_ablations("smoke"), ablation_runs(profile, 1, "quick")).splitlines()
-    assert text == [
-        "base: pairs = 320",
-        "batch_size: batch_size = 8; 2 runs of jsd, infonce",
-        "later: not in this grid",
-        "2 different trainings",
-    ]
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_steps_stand_from_the_top_down_and_nothing_is_cut_off(figure):
 
 def test_optimisers_are_no_chain_and_each_measure_has_a_panel():
     figure = optimizers(pd.concat([rows(END), rows(BEST)]))
-    assert [axis.get_title() for axis in figure.axes] == ["R@10, at the end (%)", "R@10, stopped at its best (%)"]
+    assert [axis.get_title() for axis in figure.axes] == ["R@10 at the end (%)", "R@10, stopped at its best (%)"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["short", "long"]
     dots = figure.axes[0].get_lines()[0]
     assert list(dots.get_xdata()) == [11.0, 40.5] and dots.get_linestyle() == "None"

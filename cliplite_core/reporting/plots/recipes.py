@@ -8,19 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cliplite_core.evaluation.convergence import BEST, END, KNOWN
-from cliplite_core.evaluation.quality import MEASURES
 from cliplite_core.reporting.figures import COLORS, LABELS, MARKERS, PAGE
+from cliplite_core.reporting.measures import METRICS
 from cliplite_core.reporting.metrics import half_width
 from cliplite_core.reporting.plots.common import legend_below, made_of, whiskers
 from cliplite_core.reporting.tables import interval
 
 APART = 0.13  # between the objectives of one line
-TITLES = MEASURES | {
-    END: "R@10, at the end (%)",
-    BEST: "R@10, stopped at its best (%)",
-    KNOWN: "R@10 of training photos (%)",
-}
 
 
 def recipes(rows: pd.DataFrame) -> Figure:
@@ -51,7 +45,7 @@ def _named(rows: pd.DataFrame, joined: bool) -> Figure:
     figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.3 + 0.36 * len(steps)), sharey=True, squeeze=False)
     for axis, measure in zip(axes[0], measures, strict=True):
         _dots(axis, rows[rows["metric"] == measure], "-" if joined else "")
-        axis.set_title(TITLES[measure], fontsize=8)
+        axis.set_title(f"{METRICS[measure]} (%)", fontsize=8)
     axes[0, 0].set_yticks(range(len(steps)), steps)
     axes[0, 0].set_ylim(len(steps) - 0.5, -0.5)
     legend_below(figure, axes[0, 0], said=made_of(rows, dots=False))
