@@ -38,6 +38,7 @@ from cliplite_core.reporting.plots import (
 )
 from cliplite_core.reporting.plots import zero_shot as naming
 from cliplite_core.reporting.plots.reproduction import differences
+from cliplite_core.reporting.reproduction import OUTSIDE, WITHIN
 from cliplite_core.storage.places import PROJECT
 
 PUBLISHED = sorted(path.name for path in (PROJECT / "results").iterdir() if (path / "metrics").is_dir())
@@ -196,7 +197,7 @@ def _made_up(folder: Path) -> Iterator[tuple[str, Callable[[], Figure]]]:
 
     notebooks = [f"{number:02d} Experiment" for number in (1, 4, 8) for _ in range(20)]
     compared = pd.DataFrame({"experiment": notebooks, "difference": rng.normal(size=60), "allowed": 1.5})
-    compared["reproduced"] = compared["difference"].abs() <= 1.5
+    compared["verdict"] = compared["difference"].abs().le(1.5).map({True: WITHIN, False: OUTSIDE})
     yield "reproduction", lambda: differences(compared)
     seen = [survey(items, limit=12)]
     yield "own_data_sizes", lambda: own_data.sizes(seen, items, longest=22, side=48)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +17,45 @@ from cliplite_core.storage.files import write_text
 from cliplite_core.storage.places import published_directory, results_directory
 
 PAGE = "reproduction.md"  # beside the results
-EXPLAINED = """*Published* is the mean over the published seeds with its 95 % interval, *yours* the mean over yours.
-*Allowed* is the largest difference that other random seeds explain: the 95 % prediction interval for the mean of as
-many seeds as you ran, and at least one test item. A number is *reproduced* if the difference is no larger. Even when
-everything is right, about one number in twenty falls outside by chance, and numbers of one model fall outside together.
+SAME, WITHIN, OUTSIDE = VERDICTS = ("same value", "within seeds", "outside")
+WIDE = 10.0  # points; a number that may differ by more says little
+EXPLAINED = f"""A number is
 
-If many numbers are outside, or one is far outside:
+- the *{SAME}* if it differs from the published one of the same seeds by no more than one test item (a thousandth, if
+  it is no share). This is what the same packages give on a similar processor.
+- *{WITHIN}* if its difference from the published mean is no larger than *allowed*: the 95 % prediction interval for the
+  mean of as many seeds as you ran. Another processor, a GPU or other versions round differently, and a training then
+  goes another way, as it would with another seed.
+- *{OUTSIDE}* otherwise. One number in twenty is outside by chance, and numbers of one model are outside together, so
+  up to one in ten is no fault.
 
-1. Compare the packages: `pip install -c constraints.txt -e .` installs the published versions.
-2. Compare data, configuration and device with those published: the table *provenance* of notebook 09.
-3. Run more seeds, which narrows what is allowed: `make results SEEDS=3`.
-4. If they are still outside, please open an issue with this page, the command and the machine.
+If more are outside, or one by more than twice what is allowed:
+
+1. Compare `tables/provenance.md` beside this page with `results/PROFILE/tables/provenance.md`, as published. Other
+   *packages*: `pip install -c constraints.txt -e .` installs the published versions. Another *data fingerprint*: the
+   data differ; scenes are composed again when `data/scenes` is deleted. Another *configuration*: the profile differs.
+2. Run more seeds, which narrows what is allowed: `make results SEEDS=3`.
+3. If they are still outside, please open an issue with this page, the command and the machine.
 """
+COLUMNS = """*Published* is the mean over the published seeds with its 95 % interval, *same seeds* the published mean
+over the seeds that you ran, *yours* your mean; the difference is yours less *published*."""
 
 
 def reproduction(profile: str) -> pd.DataFrame:
     """Compare one's own results of a profile with the published ones, number by number.
 
-    A number counts as reproduced if its difference from the published mean is no larger than seeds explain: with
-    published values of standard deviation s over m seeds and k seeds of one's own, within t(0.975, m - 1) · s ·
-    sqrt(1 / m + 1 / k), the prediction interval of a new mean; or within one test item.
+    A training repeated with its seed gives the same value, or, where rounding differs, that of another seed. With
+    published values of standard deviation s over m seeds and k seeds of one's own, a difference of the means up to
+    t(0.975, m - 1) · s · sqrt(1 / m + 1 / k) is explained: the prediction interval of a new mean.
 
     Args:
         profile: the profile's name, or the path of its file.
 
     Returns:
         One line per number that both have, where the published one has several seeds, by experiment: `experiment`,
-        `measure` and `method` in words, `published` and `yours` formatted, `difference`, `allowed` (the largest that
-        seeds explain), both in the unit of the measure, and whether it is `reproduced`. Empty where nothing is
-        published, or nothing was made here.
+        `measure` and `method` in words; `published`, `same seeds` and `yours` formatted; `difference` from the
+        published mean and `allowed`, at least one test item, both in the unit of the measure; and `verdict`, one of
+        `VERDICTS`. Empty where nothing is published, or nothing was made here.
     """
     published, mine = (_rows(folder(profile)) for folder in (published_directory, results_directory))
     lines = []
@@ -54,16 +65,18 @@ def reproduction(profile: str) -> pd.DataFrame:
             continue
         allowed = max(_prediction(theirs["values"], len(own["values"])), _one_item(theirs))
         difference = own["mean"] - theirs["mean"]
+        explained = WITHIN if abs(difference) <= allowed else OUTSIDE
         lines.append(
             {
                 "experiment": EXPERIMENTS.get(key[0], key[0]),
                 "measure": measure_of(theirs),
                 "method": method_of(theirs),
                 "published": interval(theirs["mean"], theirs["ci95"]),
+                "same seeds": interval(float(np.mean(theirs["values"][: len(own["values"])])), None),
                 "yours": interval(own["mean"], own["ci95"]),
                 "difference": round(difference, 4),
                 "allowed": round(allowed, 4),
-                "reproduced": abs(difference) <= allowed,
+                "verdict": SAME if _same(theirs, own) else explained,
             }
         )
     compared = pd.DataFrame(lines)
@@ -77,13 +90,15 @@ def by_experiment(compared: pd.DataFrame) -> pd.DataFrame:
         compared: from `reproduction`, not empty.
 
     Returns:
-        One line per experiment: `experiment`, `numbers`, `reproduced`, and the `largest difference` as a share of what
-        is allowed.
+        One line per experiment: `experiment`, how many were `compared`, how many of them have each verdict, and the
+        `largest difference` of those that are not the same value, as a share of what is allowed.
     """
-    groups = compared.assign(share=shares_of_allowed(compared).abs()).groupby("experiment", sort=False)
-    counts = groups.agg(numbers=("reproduced", "size"), reproduced=("reproduced", "sum"), largest=("share", "max"))
-    counts["largest"] = [f"{100 * share:.0f} % of what is allowed" for share in counts["largest"]]
-    return counts.rename(columns={"largest": "largest difference"}).reset_index()
+    counts = pd.crosstab(compared["experiment"], compared["verdict"]).reindex(columns=VERDICTS, fill_value=0)
+    counts = counts.loc[compared["experiment"].unique()].rename_axis(columns=None)
+    counts.insert(0, "compared", counts.sum(axis=1))
+    largest = shares_of_allowed(compared).abs().groupby(compared["experiment"]).max()
+    counts["largest difference"] = [f"{100 * largest[name]:.0f} % of what is allowed" for name in counts.index]
+    return counts.mask(counts[SAME] == counts["compared"], counts.assign(**{"largest difference": "–"})).reset_index()
 
 
 def reproduction_line(profile: str) -> str:
@@ -91,12 +106,26 @@ def reproduction_line(profile: str) -> str:
     compared = reproduction(profile)
     if compared.empty:
         return ""
-    line = f"reproduced: {compared['reproduced'].sum()} of {len(compared)} published numbers, up to what seeds explain"
-    if compared["reproduced"].all():
+    counts = compared["verdict"].value_counts().reindex(VERDICTS, fill_value=0)
+    line = f"reproduced: {counts[SAME] + counts[WITHIN]} of {len(compared)} published numbers"
+    if counts[SAME] == len(compared):
+        return f"{line}, each the same value as with the published seed"
+    line += f" ({counts[SAME]} the same value, {counts[WITHIN]} within the variation between seeds)"
+    if not counts[OUTSIDE]:
         return line
     far = compared.loc[shares_of_allowed(compared).abs().idxmax()]
     named = f"{far['experiment']}, {far['measure']}, {far['method']}"
     return f"{line}; furthest off: {named}: {far['yours']}, published {far['published']}"
+
+
+def coverage(profile: str) -> str:
+    """Say which of the published numbers are compared, which are not and why, and how many of them say little."""
+    published, mine = (_rows(folder(profile)) for folder in (published_directory, results_directory))
+    single = sum(len(row["values"]) < 2 for key, row in published.items() if key in mine)
+    absent, wide = sum(key not in mine for key in published), (reproduction(profile)["allowed"] > WIDE).sum()
+    said = f"Of {len(published)} published numbers {len(published) - absent - single} are compared: "
+    said += f"{absent} are not part of this run (`make results SEEDS=3 GRID=full` has all), {single} rest on one seed."
+    return said + f" For {wide} the published seeds differ so much that more than {WIDE:.0f} points are allowed."
 
 
 def write_reproduction(profile: str) -> Path | None:
@@ -112,9 +141,10 @@ def write_reproduction(profile: str) -> Path | None:
     compared = reproduction(profile)
     if compared.empty:
         return None
-    outside = compared[~compared["reproduced"]]
-    parts = [f"# Reproduction report of the profile `{results_directory(profile).name}`", reproduction_line(profile)]
-    parts += [by_experiment(compared).to_markdown(index=False, disable_numparse=True), EXPLAINED]
+    name, outside = results_directory(profile).name, compared[compared["verdict"] == OUTSIDE]
+    parts = [f"# Reproduction report of the profile `{name}`", f"**{reproduction_line(profile)}.**"]
+    parts += [coverage(profile), by_experiment(compared).to_markdown(index=False, disable_numparse=True)]
+    parts += [EXPLAINED.replace("PROFILE", name), COLUMNS]
     parts += ["## Outside", as_shown(outside).to_markdown(index=False)] if len(outside) else []
     for experiment, numbers in compared.groupby("experiment", sort=False):
         table = as_shown(numbers).drop(columns="experiment").to_markdown(index=False, disable_numparse=True)
@@ -123,15 +153,24 @@ def write_reproduction(profile: str) -> Path | None:
 
 
 def as_shown(compared: pd.DataFrame) -> pd.DataFrame:
-    """Format lines of `reproduction` for people: two digits, "yes" and "no"."""
-    shown = compared.assign(reproduced=compared["reproduced"].map({True: "yes", False: "no"}))
-    shown["difference"] = shown["difference"].map("{:+.2f}".format).str.replace("-", MINUS)
-    return shown.assign(allowed=shown["allowed"].map("{:.2f}".format))
+    """Format lines of `reproduction` for people: two digits; what is the same value needs no allowance."""
+    differs = compared["verdict"] != SAME
+    difference = compared["difference"].map("{:+.2f}".format).str.replace("-", MINUS)
+    allowed = compared["allowed"].map("{:.2f}".format)
+    return compared.assign(difference=difference.where(differs, "–"), allowed=allowed.where(differs, "–"))
 
 
 def shares_of_allowed(compared: pd.DataFrame) -> pd.Series:
-    """Return each difference as a share of what is allowed, signed; where nothing is, 0 or infinity."""
-    return (compared["difference"] / compared["allowed"]).where(compared["difference"] != 0, 0.0)
+    """Return each difference as a share of what is allowed, signed; 0 for the same value, infinity where none is."""
+    return (compared["difference"] / compared["allowed"]).where(compared["verdict"] != SAME, 0.0).fillna(0.0)
+
+
+def _same(theirs: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Whether the values of the seeds that both have are equal but for rounding."""
+    return all(
+        abs(one - other) <= (_one_item(theirs) or abs(other) / 1000) + 1e-6
+        for one, other in zip(own["values"], theirs["values"], strict=False)
+    )
 
 
 def _prediction(values: list[float], own: int) -> float:
