@@ -31,6 +31,7 @@ CAPTIONS = {
     "own_data_sizes": "Notebook 10: lengths of captions and sizes of images, beside what the encoders take.",
     "own_data_training": "Notebook 10: the bound and the validation recall during training.",
     "recipes": "From the recipe of the paper's probable baseline to CLIP-Lite's, one change at a time.",
+    "reproduction": "How far each number of a run is from the published one, beside what other seeds explain.",
     "retrieval": "Recall from images to texts and from texts to images.",
     "retrieval_grid": "The images that CLIP-Lite finds for four sentences; a frame marks the sentence's own image.",
     "score_histograms": "Scores of true and of mismatched held-out pairs during training.",
