@@ -1,8 +1,10 @@
 """Grounding by one model, each photo seen once, against each question by itself: python benchmarks/grounding.py [COCO]
 
+The plain way decodes and encodes a photo for each name and input size and judges every threshold in the photo's own
+pixels. Both must choose the same size, and agree within half a point.
+
 COCO is a folder with annotations/instances_{train,val}2017.json and the photos beside it (train chooses, val reports);
-without one, photos of 640 x 480 are drawn. The plain way decodes and encodes a photo for each name and input size and
-judges every threshold in the photo's own pixels. Both must choose the same size, and agree within half a point.
+without one, photos of 640 x 480 are drawn.
 """
 
 from __future__ import annotations

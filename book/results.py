@@ -22,11 +22,7 @@ FIRST = {
     "recipes": "Four measures of CLIP-Lite and CLIP along a chain of training recipes",
 }
 # What `data/claims.toml` has in place of a figure, in words.
-UNQUANTIFIED = {
-    "ordering": "CLIP-Lite better",
-    "superior": "CLIP-Lite better",
-    "matches": "CLIP-Lite as good as the best",
-}
+WITHOUT_FIGURE = {"ordering": "better (no figure)", "superior": "better (no figure)", "matches": "as good (no figure)"}
 # As `reporting.claims` has them.
 VERDICTS = {"CLIP-Lite ahead": "yes", "CLIP ahead": "no", "undecided": "open", "not tested": "open"}
 
@@ -97,11 +93,9 @@ def _papers(figure: str) -> str:
 
     Example:
         >>> _papers("+14.0"), _papers("superior")
-        ('the paper: +14.0', 'the paper gives no figure; CLIP-Lite better')
+        ('the paper: +14.0', 'the paper: better (no figure)')
     """
-    if re.search(r"\d", figure):
-        return f"the paper: {figure}"
-    return f"the paper gives no figure; {UNQUANTIFIED.get(figure, figure)}"
+    return f"the paper: {WITHOUT_FIGURE.get(figure, figure)}"
 
 
 def _classed(table: str, name: str) -> str:
