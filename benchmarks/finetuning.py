@@ -2,9 +2,9 @@
 
 Flickr8k's training photos by the recipe of `fit`: the critic on frozen encoders, then all weights from there on, by
 small steps. Both are measured on dev, where the first also chose its step; the second takes its last.
-Recall is that of fit_objectives.py. An epoch takes some five minutes of one CPU core; a killed run resumes.
+Recall is that of fit_objectives.py.
 
-Writes results/benchmarks/finetuning.md.
+Writes results/benchmarks/finetuning.md. A killed run resumes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Grounding by one model, each photo seen once, against each question by itself: python benchmarks/grounding.py [COCO]
 
+The plain way decodes and encodes a photo for each name and input size and judges every threshold in the photo's own
+pixels. Both must choose the same size, and agree within half a point.
+
 COCO is a folder with annotations/instances_{train,val}2017.json and the photos beside it (train chooses, val reports);
-without one, photos of 640 x 480 are drawn. The plain way decodes and encodes a photo for each name and input size and
-judges every threshold in the photo's own pixels. Both must choose the same size, and agree within half a point.
+without one, photos of 640 x 480 are drawn.
 """
 
 from __future__ import annotations
@@ -143,7 +145,7 @@ def measure(quick: bool, folder: Path | None = None, turns: int = 5) -> tuple[li
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("coco", nargs="?", type=Path, help="folder of COCO")
-    parser.add_argument("--turns", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--turns", type=int, default=5, help="repetitions (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="small shapes, to see that it runs")
     parser.add_argument("--out", type=Path, help="file that the page is written to, in Markdown")
     options = parser.parse_args()
@@ -154,7 +156,7 @@ def main() -> None:
         "",
         __doc__.split("\n\n")[1].strip(),
         "",
-        f"Medians [quartiles] of processor time, one thread; turns: {2 if options.quick else options.turns}.",
+        f"Medians [quartiles] of processor time, one thread, {2 if options.quick else options.turns} repetitions.",
         "",
     ]
     lines += [

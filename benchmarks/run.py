@@ -1,7 +1,7 @@
 """One table of how fast each part is beside what one would use instead: make benchmark
 
 All parts run one after the other on an otherwise idle machine; what is compared takes turns. Ratios carry over to other
-machines better than times: medians of the ratio turn by turn, with quartiles.
+machines better than times: they are taken within each repetition, and given as medians with quartiles.
 """
 
 from __future__ import annotations
@@ -55,8 +55,12 @@ def processor() -> str:
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Format the rows of one part for people, a line for each thing: medians with quartiles in brackets."""
+    """Format the rows of one part for people, a line for each thing: medians with quartiles in brackets.
+
+    Where everything is slower than the reference, the table says how many times as long it takes.
+    """
     reference = next((row.reference for row in rows if row.reference), "")
+    slower = all(row.times_as_fast[1] < 1 for row in rows if row.times_as_fast)
     lines: dict[str, dict[str, str]] = {}
     for row in rows:
         line = lines.setdefault(row.what, {})
@@ -64,7 +68,8 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
         found = f"{spread([by * value for value in row.value])} {unit}"
         line["measured"] = f"{line['measured']}; {found}" if line else found
         if row.times_as_fast:
-            line[f"times as fast as {reference}"] = spread(row.times_as_fast)
+            ratio = [1 / fast for fast in reversed(row.times_as_fast)] if slower else row.times_as_fast
+            line[f"times as {'long' if slower else 'fast'} as {reference}"] = spread(ratio)
     return pd.DataFrame(lines.values(), index=pd.Index(lines, name="")).fillna("–").reset_index()
 
 
@@ -94,7 +99,7 @@ def page(of_machine: dict[str, object], rows: Sequence[Row], quick: bool) -> str
         "",
         f"{of_machine['processor']}, {of_machine['cores']} cores, {threads} used, load of "
         f"{of_machine['load before']} before; Python {of_machine['python']}, {packages}; {of_machine['date'][:10]}.",
-        "Medians [quartiles] over turns. “Times as fast” compares turn by turn; processor time where one thread works.",
+        "Medians [quartiles] over repetitions; ratios are taken within each. Processor time where one thread works.",
     ]
     if quick:
         lines.append("**A trial of seconds: these figures mean nothing.**")

@@ -20,13 +20,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: medians over the turns, and their quartiles."""
+    """One line of the table: medians over the repetitions, and their quartiles."""
 
     part: str
     what: str
     value: tuple[float, float, float]  # lower quartile, median, upper quartile
     unit: str
-    times_as_fast: tuple[float, float, float] | None = None  # as `reference`, turn by turn
+    times_as_fast: tuple[float, float, float] | None = None  # as `reference`, within each repetition
     reference: str = ""
 
 
@@ -49,7 +49,7 @@ def compare(
     Args:
         part: name of the group.
         works: name = what is timed.
-        turns: how often.
+        turns: repetitions.
         unit: of the values: "s", or what there are `amount` of in one call, such as "photos/s".
         amount: None = the values are seconds.
         reference: which of the works the others are compared with; None = the last one.

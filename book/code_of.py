@@ -57,7 +57,7 @@ class CodeOf(SphinxDirective):
 def lead_back(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Add the equation to the docstring of a function that computes one."""
     if name in EQUATIONS:
-        lines[1:1] = ["", f"Computes :eq:`{EQUATIONS[name]}`.", ""]
+        lines[1:1] = ["", f"In this book: :eq:`{EQUATIONS[name]}`.", ""]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -16,7 +16,7 @@ def commands_page() -> str:
     """Return what `cliplite --help` says, and `--help` of every verb, as Markdown."""
     parts = ["# The command line\n", f"```text\n{_help()}\n```\n"]
     for verb in VERBS:
-        said = _help(verb).split("\nfields, with the paper's values")
+        said = _help(verb).split("\nfields and their defaults")
         parts.append(f"(verb-{verb})=\n## {verb}\n\n```text\n{said[0].rstrip()}\n```\n")
         if len(said) > 1:
             parts.append("The fields: {doc}`configuration`.\n")

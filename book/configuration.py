@@ -13,11 +13,11 @@ from cliplite_core.profiles import load_profile, profile_names
 
 
 def configuration_page() -> str:
-    """Return every field with its type, bounds, the paper's value and its meaning, and what each profile changes."""
+    """Return every field with its type, bounds, default and meaning, and what each profile changes."""
     parts = [
         "# Configuration",
-        "A run is described by the fields below, whose defaults are the paper's own values. A profile, a TOML file in "
-        "`cliplite_core/profiles/`, sets its own. `NAME=VALUE` on the command line sets one field, and so does "
+        "A run is described by the fields below; where the paper gives a value, it is the default. A profile, a TOML "
+        "file in `cliplite_core/profiles/`, sets its own. `NAME=VALUE` on the command line sets one field, and so does "
         "`load_profile(profile, NAME=VALUE)`. Field names are unique over the sections.",
         "## What each profile changes\n\n" + _profiles_tabs(),
     ]
@@ -25,7 +25,7 @@ def configuration_page() -> str:
         schema = TypeAdapter(cls).json_schema()["properties"]
         parts.append(f"## {section}\n\n{cls.__doc__}")
         for name, default in vars(cls()).items():
-            facts = f"{_type(schema[name])}; the paper's value: `{shown(default)}`"
+            facts = f"{_type(schema[name])}; default: `{shown(default)}`"
             meaning = re.sub(r"([<*$])", r"\\\1", " ".join(cls.__pydantic_fields__[name].description.split()))
             parts.append(f"(field-{name})=\n\n`{name}`\n: {meaning}\n\n  {{.facts}}\n  {facts}")
     return "\n\n".join(parts) + "\n"
@@ -54,7 +54,7 @@ def _profiles_tabs() -> str:
     """Return a tab for each profile, with the fields that it changes."""
     paper, parts = Config(), []
     for profile in profile_names():
-        config, lines = load_profile(profile), ["| field | value | the paper |", "|:---|:---|:---|"]
+        config, lines = load_profile(profile), ["| field | value | default |", "|:---|:---|:---|"]
         for section in SECTIONS:
             for name, default in vars(getattr(paper, section)).items():
                 value = getattr(getattr(config, section), name)

@@ -1,11 +1,11 @@
 """Captions of the figures in the gallery of a profile's results."""
 
 CAPTIONS = {
-    "ablation_batch_size": "Four measures against the number of pairs per batch, at equal pairs seen.",
+    "ablation_batch_size": "Held-out quality against the number of pairs per batch, at equal pairs seen.",
     "ablation_batch_lr": "Recall against the learning rate, a panel per batch size.",
-    "ablation_data": "Four measures against the share of the training images, at equal pairs seen.",
-    "ablation_length": "Four measures against the length of training.",
-    "ablation_negatives": "Four measures against the number of negatives per pair.",
+    "ablation_data": "Held-out quality against the share of the training images, at equal pairs seen.",
+    "ablation_length": "Held-out quality against the length of training.",
+    "ablation_negatives": "Held-out quality against the number of negatives per pair.",
     "ablation_optimizer": "Recall by the optimiser: AdamW, and the paper's SGD with Lookahead at several rates.",
     "ablation_parts": "What changes when one part of CLIP-Lite is changed.",
     "ablation_tuning": "The trials by which each objective was tuned, on the validation split.",
@@ -23,7 +23,7 @@ CAPTIONS = {
     "grounding": "Grad-CAM of each objective's score for a named thing; the box is the annotated one.",
     "grounding_scores": "Pointing, localisation and referring expressions, beside guesses that do not look.",
     "one_batch": "The scores of one batch that CLIP-Lite uses, and those that CLIP uses.",
-    "overview": "Four measures of the three objectives, at equal pairs seen.",
+    "overview": "Measures of the three objectives at equal pairs seen, four at most.",
     "own_data_captions": "Notebook 10: the captions that fit an image best, with their rank.",
     "own_data_contact_sheet": "Notebook 10: training images, each with its first caption.",
     "own_data_near_duplicates": "Notebook 10: test images that look like a training image.",
@@ -31,6 +31,7 @@ CAPTIONS = {
     "own_data_sizes": "Notebook 10: lengths of captions and sizes of images, beside what the encoders take.",
     "own_data_training": "Notebook 10: the bound and the validation recall during training.",
     "recipes": "From the recipe of the paper's probable baseline to CLIP-Lite's, one change at a time.",
+    "reproduction": "How far each number of a run is from the published one, beside what other seeds explain.",
     "retrieval": "Recall from images to texts and from texts to images.",
     "retrieval_grid": "The images that CLIP-Lite finds for four sentences; a frame marks the sentence's own image.",
     "score_histograms": "Scores of true and of mismatched held-out pairs during training.",

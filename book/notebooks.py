@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shutil
@@ -10,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from book import RESULTS, SHOWN, TITLES
+from book.figures import caption
 from cliplite_core.reporting.parameters import literals
 
 EQUATION = re.compile(r"^\$\$(.+?)\$\$$", re.DOTALL | re.MULTILINE)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # The left column of a table of pandas, where it only counts its rows, and the empty corner above it.
 COUNTED = re.compile(r"(<tr[^>]*>\s*)<th>(?:\d*)</th>")
 PARAMETER = re.compile(r'^(\w+) = ("[^"]*"|\S+)', re.MULTILINE)
@@ -42,7 +43,9 @@ def write_notebooks(source: Path, profiles: list[str]) -> list[str]:
 
 
 def chapter(path: Path, profile: str) -> dict[str, Any]:
-    """Return an executed notebook as a page: its run in words, its equations numbered, injected parameters folded away.
+    """Return an executed notebook as a page: its run in words, its figures described, injected parameters folded away.
+
+    Its equations have no numbers: those belong to the written pages, where each stands once.
 
     Args:
         path: the executed notebook.
@@ -54,15 +57,17 @@ def chapter(path: Path, profile: str) -> dict[str, Any]:
         if "injected-parameters" in cell["metadata"].get("tags", ()):
             given = literals("".join(cell["source"]))
             cell["metadata"]["tags"].append("remove-cell")
-    label = f"{profile}-{path.stem}".replace("_", "-")
-    number = itertools.count(1)
+    heading = ""
     for cell in notebook["cells"]:
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            cell["source"] = EQUATION.sub(lambda found: f"$$\n{found[1].strip()}\n$$ ({label}-{next(number)})", text)
+            cell["source"] = EQUATION.sub(lambda found: f"$$\n{found[1].strip()}\n$$", text)
+            heading = (HEADING.findall(text) or [heading])[-1]
         elif "parameters" in cell["metadata"].get("tags", ()):
             cell["source"] = PARAMETER.sub(lambda found: _set(found, given), text)
             ran = literals(text) | given
+        if words := _described(cell, heading):
+            cell["metadata"]["mystnb"] = {"image": {"alt": words}}
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output["data"]["text/html"] = as_table("".join(output["data"]["text/html"]))
@@ -92,6 +97,13 @@ def title(path: Path) -> str:
     """Return a notebook's title up to its colon, for a list in which every line should be short."""
     first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
     return "".join(first).splitlines()[0].removeprefix("# ").partition(":")[0]
+
+
+def _described(cell: dict[str, Any], heading: str) -> str:
+    """Return what a cell's figure shows, for those who do not see it: its caption, or else the heading above it."""
+    shown = [output for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
+    names = [output.get("metadata", {}).get("figure") for output in shown]
+    return " ".join(caption(name) if name else heading for name in names)
 
 
 def _set(line: re.Match, given: dict[str, Any]) -> str:

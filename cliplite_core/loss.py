@@ -1,4 +1,4 @@
-"""One training step's forward pass: a batch of pairs to the loss of paper eq. 5, whatever the objective."""
+"""One training step's forward pass: from a batch of pairs to the paper's equation 5, for any objective."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from cliplite_core.config import ObjectiveConfig
 
 
 def jsd_bound(positive: Tensor, negative: Tensor, sum_negatives: bool = False) -> Tensor:
-    """The paper's objective, a Jensen–Shannon bound: E_joint[-softplus(-T)] - E_marginals[softplus(T)] (eq. 3).
+    """The paper's equation 3, a Jensen–Shannon bound: E_joint[-softplus(-T)] - E_marginals[softplus(T)].
 
     With the optimal critic T* = log p(x,y) / (p(x) p(y)) it reaches 2·JSD(joint ‖ marginals) - 2·log 2, in
     [-2·log 2, 0]: it *ranks* dependence, it is not mutual information in nats. Every positive needs only k >= 1
@@ -94,7 +94,7 @@ def few_infonce_bound(positive: Tensor, captions: Tensor, images: Tensor) -> Ten
 def sigmoid_bound(scores: Tensor) -> Tensor:
     """SigLIP's objective: the mean over i of sum_j log sigmoid(z_ij · scores_ij), z = ±1 on and off the diagonal.
 
-    JSD with all B - 1 negatives and a *sum* where JSD has the mean over them (Zhai 2023, eq. 1).
+    JSD with all B - 1 negatives and a *sum* where JSD has the mean over them (Zhai 2023, equation 1).
 
     Args:
         scores: (B, B), scores[i, j] of image i with caption j; the true pairs on the diagonal.

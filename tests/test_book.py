@@ -39,11 +39,15 @@ def published(tmp_path, monkeypatch) -> Path:
         for regime in ("short", "long"):
             rows.writerow(["one negative is enough", "+1", regime, "1.0 ± 0.1", "3.0", "-2.0 ± 0.1", CLIP_AHEAD, "3"])
     injected = '# Parameters\nprofile = "scenes"\nseeds = 3'
+    picture = {"data": {"image/png": "…"}}
+    figure = picture | {"metadata": {"figure": "retrieval"}}
     cells = [
         {"cell_type": "markdown", "metadata": {}, "source": "# Title\n\n$$a = b$$\nas `jsd_bound` has it"},
         {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": 'profile = "smoke"  # which\nseeds = 1'},
         {"cell_type": "code", "metadata": {"tags": ["injected-parameters"]}, "source": injected},
         {"cell_type": "code", "metadata": {}, "source": "x", "outputs": [{"text": "written: retrieval.json"}]},
+        {"cell_type": "code", "metadata": {}, "source": "", "outputs": [figure]},
+        {"cell_type": "code", "metadata": {}, "source": "", "outputs": [picture]},
     ]  # fmt: skip
     (profile / "notebooks" / "04_retrieval.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}}))
     made = {"parameters": {"seeds": 1}, "device": "CPU", "git_commit": "19d778bd28d439"}
@@ -66,16 +70,23 @@ def test_every_verb_and_every_field_has_its_place():
     assert text.count("example:") >= len(VERBS)
     fields = configuration_page()
     assert [name for name in SECTION_OF if f"(field-{name})=" not in fields] == []
-    assert "whole number, at least 2, at most 1e+07; the paper's value: `1024`" in fields  # batch_size
+    assert "whole number, at least 2, at most 1e+07; default: `1024`" in fields  # batch_size
 
 
-def test_a_chapter_shows_the_values_it_ran_with_its_equations_numbered_and_where_it_is_from(published):
+def test_a_chapter_shows_the_values_it_ran_with_its_equations_and_where_it_is_from(published):
     cells = notebooks.chapter(published / "notebooks" / "04_retrieval.ipynb", "scenes")["cells"]
-    assert cells[0]["source"].splitlines()[2:5] == ["$$", "a = b", "$$ (scenes-04-retrieval-1)"]
+    assert cells[0]["source"].splitlines()[2:5] == ["$$", "a = b", "$$"]
     assert "3 seeds, CPU, commit 19d778bd28" in cells[1]["source"]  # as the notebook ran, whatever the file says
     assert "cliplite notebook 04_retrieval profile=scenes seeds=3" in cells[1]["source"]
     assert cells[2]["source"] == 'profile = "scenes"  # which\nseeds = 3'
     assert "remove-cell" in cells[3]["metadata"]["tags"]
+
+
+def test_a_figure_is_described_to_those_who_do_not_see_it(published):
+    cells = notebooks.chapter(published / "notebooks" / "04_retrieval.ipynb", "scenes")["cells"]
+    named, unnamed = (cell["metadata"]["mystnb"]["image"]["alt"] for cell in cells[-2:])
+    assert named == CAPTIONS["retrieval"] and unnamed == "Title", "without a name, the heading above it"
+    assert "mystnb" not in cells[-3]["metadata"]
 
 
 def test_a_profile_without_results_only_leaves_its_page_out(published, tmp_path):

@@ -29,7 +29,7 @@ OUT becomes a model directory: CLIPLite.load(OUT). README.md in it says what the
 epochs=20             how often each image is shown at most; less where the recall has long stopped rising
 objective=jsd         the paper's, one negative per pair; without it InfoNCE, which finds more where, as
                       here, training is stopped at its best
-finetune=true         then trains the encoders as well, slowly: some minutes per thousand photos on a CPU
+finetune=true         then trains the encoders as well, which takes far longer
 finetune_epochs=3     how long
 from_scratch=true     the paper's way, knowing nothing but your pairs: for many of them
 

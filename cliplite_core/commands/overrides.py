@@ -107,7 +107,7 @@ def take(values: dict[str, Any], verb: str, **defaults: Any) -> dict[str, Any]:
 
 def fields_help(width: int = 110) -> str:
     """Return every field of the configuration by section, with its default and its meaning, as lines for `--help`."""
-    lines = ["fields, with the paper's values; a profile sets its own:"]
+    lines = ["fields and their defaults, the paper's values where it gives any; a profile sets its own:"]
     for section, cls in SECTIONS.items():
         lines += ["", f"  {section}: {cls.__doc__}"]
         for name, default in vars(cls()).items():

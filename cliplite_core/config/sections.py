@@ -45,11 +45,13 @@ class DataConfig:
     the shards, such as "{split}/{00000..00331}.tar"."""
     split_file: str = ""
     """For one caption file over all splits: the file that lists a split's images. "" = split by a hash of the file
-    name, 90 % to train, 5 % to tune and 5 % to report. Unused with "karpathy", whose file says the splits."""
+    name, 90 % to train, 5 % to tune and 5 % to report, unless `val_images` and `test_images` say how many. Unused with
+    "karpathy", whose file says the splits."""
     val_images: CountOrZero = 0
-    """Of the split by a hash: exactly this many images to tune on. 0 = 5 %."""
+    """Of the split by a hash: exactly this many images to tune on. 0 = 5 %. `cliplite fit` sets a tenth of all
+    images, from 10 to 1,000."""
     test_images: CountOrZero = 0
-    """Likewise to report."""
+    """Likewise to report. `cliplite fit` sets a fifth of all images, at most 1,000."""
     train_split: str = "train"
     """Name of the split to train on."""
     val_split: str = "val"

@@ -46,7 +46,7 @@ def expect_known(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str], re
 
     Args:
         tokenizer: of a run.
-        captions: what the run trains on; at most 50,000 are looked at, spread over them all, which takes 3 s.
+        captions: what the run trains on; at most 50,000 are looked at, spread over them all.
         ready: the ready tokenizer's name. "" = it was trained on these captions.
 
     Raises:

@@ -1,8 +1,8 @@
 """Image networks whose features are classified: the trained encoders, and the two that they are compared with.
 
 One is the same architecture, untrained: it shows what the pictures and the labels give without pretraining. The other
-is torchvision's MobileNetV2, trained on the labels of ImageNet's 1.3 million photos. It is a mark rather than a rival:
-other data, another architecture, and wider features (1280) than the small networks of the laptop profiles.
+is torchvision's MobileNetV2, trained on the labels of ImageNet's 1.3 million photos. It is a reference, not a
+competitor: other data, another architecture, and wider features (1280) than the small networks of the laptop profiles.
 """
 
 from __future__ import annotations

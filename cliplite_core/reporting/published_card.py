@@ -10,7 +10,7 @@ from typing import Any
 from cliplite_core.config import Config
 from cliplite_core.data.inventory.known_sets import known_sets, owner
 from cliplite_core.data.inventory.needs import needs
-from cliplite_core.reporting.card import WAYS, licences
+from cliplite_core.reporting.card import WAYS, licences, network
 from cliplite_core.reporting.figures import LABELS
 from cliplite_core.storage.files import write_text
 from cliplite_core.storage.parts import read_parts
@@ -100,7 +100,7 @@ def published_card(config: Config, rows: Sequence[Mapping[str, Any]]) -> str:
         train=data.train_split,
         test=data.test_split,
         size=data.image_size,
-        arch=model.image_arch,
+        arch=network(model.image_arch),
         steps=config.train.steps,
         batch=config.train.batch_size,
         recall=recall,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cliplite_core.config import Config, ModelConfig
+from cliplite_core.reporting.card import network, text_network
 from cliplite_core.reporting.claims import claims_text, verdicts, weigh_claims
 from cliplite_core.reporting.metrics import experiments_of, read_provenance
 from cliplite_core.reporting.tables import EXPERIMENTS
@@ -67,15 +68,17 @@ def write_results_readme(config: Config) -> Path:
     grid = " GRID=full" if "full" in set(made["grid"]) else ""
     text = f"""# Results of the profile `{config.profile}`
 
-Made by `make results PROFILE={config.profile} SEEDS={seeds}{grid}` at commit `{first["commit"]}`,
-on {first["device"]}, torch {first["torch"]}.
-Data set `{config.data.folder}`, fingerprint `{first["data"]}`; configuration `{first["config"]}`.
+CLIP-Lite, CLIP and SigLIP, each trained on the same {train.steps * train.batch_size:,} pairs in the same order:
+{train.steps:,} steps of {train.batch_size} pairs, images at {config.data.image_size} px.
+Encoders: {_encoders(config.model)}.
 
-Each objective trained {_encoders(config.model)}, at {config.data.image_size} px,
-for {train.steps:,} steps of {train.batch_size} pairs:
-{train.steps * train.batch_size:,} pairs, the same pairs in the same order.
+Made by `make results PROFILE={config.profile} SEEDS={seeds}{grid}` on {first["device"]}, torch {first["torch"]};
+data set `{config.data.folder}`, fingerprint `{first["data"]}`; configuration `{first["config"]}`.
+The commit and the time of each experiment are in [provenance](tables/provenance.csv).
 
 {_findings(config.profile)}## All measurements
+
+Means over seeds with 95 % intervals. *chance*: what guessing gives; *n*: the number of test items.
 
 {(folder / "tables" / "main.md").read_text(encoding="utf-8")}
 {_converged(folder)}## The paper's claims, and what these results say of each
@@ -105,10 +108,12 @@ Training, per objective (mean over seeds, one CPU thread or one GPU per training
 
 
 def _encoders(model: ModelConfig) -> str:
-    image = f"a {model.image_arch} " + (
-        f"from `{model.image_weights}`" if model.image_weights else f"of {model.image_width} channels from scratch"
-    )
-    text = f"`{model.text_weights}`" if model.text_weights else f"a {model.text_layers}-layer BERT from scratch"
+    """Name both encoders for people, and say what they start from."""
+    image, text = network(model.image_arch), text_network(model.text_weights)
+    if model.frozen:
+        return f"{image} and {text}, frozen"
+    image = f"pretrained {image}" if model.image_weights else f"{image} of {model.image_width} channels from scratch"
+    text = f"pretrained {text}" if model.text_weights else f"{text} of {model.text_layers} layers from scratch"
     return f"{image} and {text}"
 
 

@@ -133,7 +133,7 @@ def test_results_readme_has_the_numbers_the_claims_and_where_it_was_timed_what_b
     for name in ("main", "pretraining"):
         save_table(pd.DataFrame({"measure": [f"the {name} table"]}), name, "smoke")
     text = readme.write_results_readme(config).read_text()
-    assert "make results PROFILE=smoke SEEDS=1`" in text and "a resnet10 of 16 channels from scratch" in text
+    assert "make results PROFILE=smoke SEEDS=1`" in text and "ResNet-10 of 16 channels from scratch and BERT of" in text
     assert "the main table" in text and "the pretraining table" in text and text.count("\n- *") == len(paper_claims())
     assert "What bounds a training step" not in text
     save_table(pd.DataFrame({"part": ["loader alone"]}), "throughput", "smoke")
