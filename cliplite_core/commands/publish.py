@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Copy the results whole, keep what else is published beside them, and set what README and notebooks show."""
-    from cliplite_core.reporting.readme import SHOWN, VERDICTS, update_readme
+    from cliplite_core.reporting.readme import SHOWN, VERDICTS, publish_findings, update_readme
     from cliplite_core.reporting.shown import show_outputs
 
     claim(options.profile)  # else results of another file of this name would be published
@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
             shutil.copytree(published, temporary, ignore=lambda folder, _: made if folder == str(published) else [])
         # What compares with the former published results stays with whoever made it.
         shutil.copytree(mine, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns("reproduction.*"))
+        publish_findings(temporary / "README.md", published.name)
     print(f"published: {published}")
     if publish_model(options.profile):
         print(f"its model, for CLIPLite.load: {published / 'model'}")

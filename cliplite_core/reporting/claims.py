@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cliplite_core.reporting.measures import measure_of
 from cliplite_core.reporting.metrics import experiments_of, half_width, read_metrics, row
 from cliplite_core.reporting.tables import MINUS, interval
 from cliplite_core.storage.places import definition, results_directory
 
 AHEAD, BEHIND, OPEN, UNTESTED = "CLIP-Lite ahead", "CLIP ahead", "undecided", "not tested"
 REGIMES = ("equal pairs, short", "many epochs", "stopped at its best", "the paper's budgets, reconstructed")
-MEASURED = ("regime", "CLIP-Lite here", "against", "difference", "verdict", "n", "seeds")
+MEASURED = ("regime", "measure", "CLIP-Lite here", "against", "difference", "verdict", "n", "seeds")
 _SIDES = {"ours": "objective == 'jsd'", "against": "objective == 'infonce'"}
 
 
@@ -64,8 +65,9 @@ def weigh_claims(profile: str, place: Callable[[str], Path] = results_directory)
         place: where its results lie, `results_directory` or `published_directory`.
 
     Returns:
-        One line per claim and regime, formatted: `claim`, `paper`, `regime`, `CLIP-Lite here`, `against` (CLIP's
-        value), their `difference` paired by seed, the `verdict`, `n` test items and `seeds`.
+        One line per claim and regime, formatted: `claim`, `paper`, `regime`, the `measure` in words,
+        `CLIP-Lite here`, `against` (CLIP's value), their `difference` paired by seed, the `verdict`, `n` test items
+        and `seeds`.
     """
     there, lines = experiments_of(profile, place), []
     for claim in paper_claims().itertuples():
@@ -93,7 +95,8 @@ def _compare(test: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any] | No
     measured = {"CLIP-Lite here": ours, "against": against, "difference": row("difference", gaps, n=ours["n"])}
     cells = {name: interval(of["mean"], of["ci95"]) for name, of in measured.items()}
     verdict = weigh(claimed, test.get("repeats", False))
-    return {"regime": test["regime"], **cells, "verdict": verdict, "n": ours["n"], "seeds": len(gaps)}
+    said = {"regime": test["regime"], "measure": measure_of({**ours[ours == against].dropna(), "unit": ours["unit"]})}
+    return {**said, **cells, "verdict": verdict, "n": ours["n"], "seeds": len(gaps)}
 
 
 def claims_text(weighed: pd.DataFrame) -> str:
@@ -112,9 +115,9 @@ def claims_text(weighed: pd.DataFrame) -> str:
 
 def _sentence(line: pd.Series) -> str:
     if line["verdict"] == UNTESTED:
-        return "**Not tested** by this profile."
+        return "**Not tested** in this run."
     seeds = "one seed, which has no interval" if line["seeds"] == 1 else f"{line['seeds']} seeds, n = {line['n']:,}"
-    where = line["regime"][0].upper() + line["regime"][1:]
+    where = f"{line['regime'][0].upper()}{line['regime'][1:]}, {line['measure']}"
     values = f"CLIP-Lite has {line['CLIP-Lite here']} and CLIP {line['against']}"
     return f"{where}: {values}, a difference of {line['difference']} ({seeds}): **{line['verdict']}**."
 

@@ -23,6 +23,11 @@ SHARES = "Likewise, by the share of the training photos"
 NEGATIVES = "Likewise, by the number of negatives, taken by their mean or by their sum"
 BATCHES = "Likewise, by the pairs per batch"
 RECIPE = "From the recipe of the paper's probable baseline to CLIP-Lite's, one change after the other"
+FOUND = """## What was found
+
+What the published run found stands in `results/{profile}/README.md`. The numbers below are of this run.
+
+"""  # in the place of findings, which are of the published numbers
 START, END = "<!-- verdicts: written by make publish -->", "<!-- end of verdicts -->"
 
 
@@ -76,7 +81,7 @@ Made by `make results PROFILE={config.profile} SEEDS={seeds}{grid}` on {first["d
 data set `{config.data.folder}`, fingerprint `{first["data"]}`; configuration `{first["config"]}`.
 The commit and the time of each experiment are in [provenance](tables/provenance.csv).
 
-{_findings(config.profile)}## All measurements
+{FOUND.format(profile=config.profile) * bool(_findings(config.profile))}## All measurements
 
 Means over seeds with 95 % intervals. *chance*: what guessing gives; *n*: the number of test items.
 
@@ -105,6 +110,18 @@ Training, per objective (mean over seeds, one CPU thread or one GPU per training
     if attribution.exists():
         shutil.copy(attribution, folder / "figures" / "ATTRIBUTION.txt")
     return write_text(folder / "README.md", text)
+
+
+def publish_findings(readme: Path, profile: str) -> None:
+    """Put the findings written for a profile into the README of its published results.
+
+    Args:
+        readme: that file, as `write_results_readme` wrote it; one that is not there stays so.
+        profile: the profile's name.
+    """
+    if readme.is_file():
+        text = readme.read_text(encoding="utf-8")
+        write_text(readme, text.replace(FOUND.format(profile=profile), _findings(profile)))
 
 
 def _encoders(model: ModelConfig) -> str:

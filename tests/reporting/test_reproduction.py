@@ -155,3 +155,19 @@ def test_publishing_copies_what_was_made_and_keeps_what_lies_beside_it(places, c
 def test_nothing_made_is_nothing_published(places, capsys):
     assert main(["publish", "coco"]) == 2 and "make results PROFILE=coco" in capsys.readouterr().err
     assert not results_directory("coco").exists()
+
+
+def test_findings_are_of_the_published_numbers_and_stand_beside_these_only(places, tmp_path, monkeypatch):
+    """A run of one's own, of one seed and another grid, must not claim what the published three seeds showed."""
+    written = write_text(
+        tmp_path / "definitions" / "findings" / "smoke.md", "## What was found\n\nOne learns slower.\n"
+    )
+    monkeypatch.setattr(readme, "DEFINITIONS", written.parent.parent)
+    write_metrics("retrieval", load_profile("smoke"), [row("R@5", [10.0, 12.0], n=10)], seconds=1.0, seeds=2)
+    for name in ("main", "pretraining"):
+        write_text(results_directory("smoke") / "tables" / f"{name}.md", "| a |\n|:-|\n| 1 |\n")
+    mine = readme.write_results_readme(load_profile("smoke")).read_text()
+    assert "is slower" not in mine and "stands in `results/smoke/README.md`" in mine
+    publish_smoke()
+    published = (places / "smoke" / "README.md").read_text()
+    assert published == mine.replace(readme.FOUND.format(profile="smoke"), written.read_text() + "\n")
