@@ -10,7 +10,7 @@ PLAN = Ablations(
     base={"pairs": 12_800, "scale_lr": "sqrt"},
     studies={
         "batch_size": Study("pairs per batch", ["jsd", "infonce"]),
-        "prior": Study("prior", ["jsd"]),
+        "prior": Study("form of prior matching", ["jsd"]),
         "objective": Study("objective", ["jsd"]),
         "grid": Study("both", ["jsd"]),
         "later": Study("critic", ["jsd"]),
@@ -41,7 +41,7 @@ def test_a_single_value_is_named_unless_the_study_is_and_several_fields_always_a
     runs = [run("prior", prior="adversarial"), run("objective", batch_size=16)]
     runs += [run("grid", batch_size=size, lookahead_k=5) for size in (8, 16)]
     table = plan_table(PLAN, runs).set_index("study")["values"]
-    assert table["prior"] == "adversarial" and table["objective"] == "pairs per batch 16"
+    assert table["form of prior matching"] == "adversarial" and table["objective"] == "pairs per batch 16"
     assert table["both"] == "pairs per batch 8 · 16; Lookahead steps 5"
 
 
