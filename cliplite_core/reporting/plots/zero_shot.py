@@ -72,9 +72,9 @@ def favourites(confusion: np.ndarray, classes: Sequence[str], most: int = 2) -> 
     answers, points = (100 * counts / confusion.sum() for counts in (confusion.sum(axis=0), confusion.diagonal()))
     often = np.argsort(-answers, kind="stable")[:most]
     names = " or ".join(repr(str(classes[name])) for name in often)
-    said, right, those = answers[often].sum(), points[often].sum(), f"these {most} classes give"
-    given = f"{those if most > 1 else 'this class gives'} {right:.1f} of its {points.sum():.1f} points of top-1"
-    return f"answers {names} for {said:.0f} % of the images; {given}"
+    said, right, whole = answers[often].sum(), points[often].sum(), points.sum()
+    give = "these classes give" if most > 1 else "this class gives"
+    return f"answers {names} for {said:.0f} % of the images; {give} {right:.1f} of its {whole:.1f} points of top-1"
 
 
 def dots(axis: Axes, values: Mapping[str, np.ndarray]) -> None:
