@@ -191,7 +191,8 @@ def _made_up(folder: Path) -> Iterator[tuple[str, Callable[[], Figure]]]:
     yield "grounding", lambda: grounding.heat_grid(queries, heats)
     people = People(items, np.array(["woman", "man"] * 6), folder)
     yield "bias_people", lambda: bias.people_grid(people)
-    tried = [f"learning rate\n{rate}" for rate in ("0.0003", "0.001", "0.003", "0.01")] + ["exp(t) at the start\n20"]
+    rates, scales = ("0.0003", "0.001", "0.003", "0.01"), (5, 30)
+    tried = [f"learning rate\n{rate}" for rate in rates] + [f"initial logit scale exp(t)\n{of}" for of in scales]
     scores = [{"trial": t, "objective": o, "validation": rng.uniform(5, 30)} for t in tried for o in COLORS]
     yield "ablation_tuning", lambda: studies.tuning(scores)
 

@@ -13,6 +13,15 @@ from cliplite_core.reporting.tables import SETTINGS, number
 OF_A_VALUE = ("values", "mean", "ci95", "chance", "n", "unit")  # of a row: all else says what it is about
 OF_ONE_MODEL = ("low", "high", "training")  # what notebook 10 measures beside a recall
 METHODS = LABELS | {"random": "untrained network", "imagenet": "trained on ImageNet's labels"}
+BIAS_NAMES = {  # what is said of probes and of the direction of notebook 07
+    "linear, training labels": "linear probe, fitted on training images",
+    "linear, own labels": "linear probe, fitted on measured images",
+    "MLP, own labels": "MLP probe, fitted on measured images",
+    "cosine to the training images' difference": "cosine to the training images' difference of means",
+    "cosine of that to the measured images'": "cosine between the training and the measured images' differences of "
+    "means",
+    "dimensions the images use": "effective dimensions (participation ratio)",
+}
 METRICS = {name: words.removesuffix(" (%)") for name, words in MEASURES.items()} | {
     "AP": "average precision",
     "mAP gain": "mAP, gain",
@@ -24,6 +33,7 @@ METRICS = {name: words.removesuffix(" (%)") for name, words in MEASURES.items()}
     "gap": "gap between men and women, per query",
     "to men": "cosine of queries to men",
     "to women": "cosine of queries to women",
+    **BIAS_NAMES,
 }
 
 

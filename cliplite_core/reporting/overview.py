@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from cliplite_core.config import Config
+from cliplite_core.data.inventory.known_sets import known_sets, owner
+from cliplite_core.data.inventory.needs import needs
 from cliplite_core.reporting.figures import LABELS
 from cliplite_core.reporting.metrics import experiments_of, read_metrics, read_provenance
 from cliplite_core.reporting.tables import EXPERIMENTS, WORDS, interval
@@ -28,8 +30,8 @@ NAMES = WORDS | {  # what a label is called in the main table
     "ensemble": "several prompts",
     "seen compositions": "seen pairs of things",
     "novel compositions": "pairs of things never seen together",
-    "linear, training labels": "gender read by a linear probe of training images",
-    "linear, own labels": "gender read by a linear probe of test images",
+    "linear, training labels": "gender read by a linear probe fitted on training images",
+    "linear, own labels": "gender read by a linear probe fitted on measured images",
     "before": "nothing removed",
     "projected": "direction projected off",
     "LEACE": "removed by LEACE",
@@ -48,6 +50,8 @@ PANELS = (
     ("grounding", "metric == 'pointing game'", "grounding", "pointing game"),
 )
 SHOWN = 4  # panels in the figure
+# What the composed sets of notebook 05 show: the things of the scenes one by one, and as another artist draws them.
+COMPOSED = {"in distribution": "single objects", "shifted": "another artist"}
 
 
 def provenance_table(profile: str) -> pd.DataFrame:
@@ -68,7 +72,7 @@ def main_table(config: Config) -> pd.DataFrame:
     Returns:
         One line per measure, formatted, with a column per objective, "–" where it has none; chance, n and seeds.
     """
-    there, lines = experiments_of(config.profile), []
+    there, names, lines = experiments_of(config.profile), NAMES | set_names(config), []
     for experiment, (query, keys) in MAIN.items():
         found = read_metrics(experiment, config.profile).query(query) if experiment in there else pd.DataFrame()
         trained = found[found["objective"].isin(COLUMNS)] if len(found) else found
@@ -78,7 +82,7 @@ def main_table(config: Config) -> pd.DataFrame:
             lines.append(
                 {
                     "experiment": EXPERIMENTS.get(experiment, experiment),
-                    "measure": _measure(key, config) + (" (%)" if first["unit"] == "%" else ""),
+                    "measure": _measure(key, names) + (" (%)" if first["unit"] == "%" else ""),
                     **(dict.fromkeys(COLUMNS.values(), "–") | cells),
                     "chance": "–" if pd.isna(first["chance"]) else f"{first['chance']:.1f}",
                     "n": f"{first['n']:,}",
@@ -105,9 +109,26 @@ def overview_rows(profile: str) -> pd.DataFrame:
     return pd.concat(chosen)
 
 
-def _measure(labels: Sequence[object], config: Config) -> str:
-    """Name a line by its labels; images of another set than the captions' are called by that set's name."""
-    own = config.evaluation.zero_shot.startswith(config.data.folder)
-    sets = {} if own else {"in distribution": config.evaluation.zero_shot}
-    names = NAMES | sets
+def set_names(config: Config) -> dict[str, str]:
+    """Name the sets of images that notebook 05 names.
+
+    Args:
+        config: the profile.
+
+    Returns:
+        What a row calls a set ("in distribution", "shifted" or a folder) = the name of the set, such as "CIFAR-10"; the
+        folder where `data/data_sets.toml` does not know it.
+    """
+    where = config.evaluation
+    folders = {"in distribution": where.zero_shot, "shifted": where.zero_shot_shift}
+    folders |= {folder.strip(): folder.strip() for folder in where.zero_shot_more}
+    sets, read = known_sets(), {need.key: need for need in needs(config)}
+    owners = {label: owner(read[folder], config, sets) for label, folder in folders.items() if folder in read}
+    titles = {label: known.title if known else folders[label] for label, known in owners.items()}
+    composed = {label for label, known in owners.items() if known and known.composed}
+    return titles | {label: COMPOSED[label] for label in composed & COMPOSED.keys()}
+
+
+def _measure(labels: Sequence[object], names: Mapping[str, str]) -> str:
+    """Name a line by its labels."""
     return ", ".join(names.get(label, str(label).replace("_", " ")) for label in labels)

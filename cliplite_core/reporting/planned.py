@@ -1,4 +1,4 @@
-"""What the studies of a profile are going to train, as a table."""
+"""What the studies of a profile are going to train, as a table, and where to look for those that it lacks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from cliplite_core.evaluation.studies import AblationRun, Ablations
+from cliplite_core.config import Config
+from cliplite_core.evaluation.studies import AblationRun, Ablations, read_ablations
+from cliplite_core.profiles import load_profile
 from cliplite_core.reporting.figures import LABELS
 from cliplite_core.reporting.tables import SETTINGS, number
+
+PAGES = {  # published profile: the title of its results
+    "scenes": "Composed scenes",
+    "flickr8k": "Flickr8k, from scratch",
+    "flickr8k_frozen": "Flickr8k, frozen encoders",
+}
 
 
 def plan_table(plan: Ablations, runs: Sequence[AblationRun]) -> pd.DataFrame:
@@ -37,6 +45,28 @@ def plan_table(plan: Ablations, runs: Sequence[AblationRun]) -> pd.DataFrame:
         lines.append({"study": study.label} | (rest if mine else {"values": "not in this grid"}))
     total = len({run.config.hash() for run in runs})
     return pd.DataFrame([*lines, {"study": "all, each once", "trainings": f"{total:,}"}]).fillna("")
+
+
+def left_out(config: Config, study: str, frozen: bool = False) -> str:
+    """Say why a study is not among the results at hand, and which published results have it.
+
+    Args:
+        config: the profile at hand.
+        study: its name in the ablation files.
+        frozen: whether it takes frozen encoders.
+
+    Example:
+        >>> left_out(load_profile("scenes"), "batch_lr")
+        'Not part of the profile scenes; see "Flickr8k, frozen encoders".'
+    """
+
+    def has(profile: str) -> bool:
+        return study in read_ablations(profile).studies and (load_profile(profile).model.frozen or not frozen)
+
+    if has(config.profile):
+        return f"Not part of this grid of the profile {config.profile}; the grid `full` has it."
+    pages = ", ".join(f'"{title}"' for profile, title in PAGES.items() if has(profile))
+    return f"Not part of the profile {config.profile}" + (f"; see {pages}." if pages else ".")
 
 
 def _in_words(values: Mapping[str, Sequence[Any]], label: str = "") -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from cliplite_core.profiles import load_profile
 from cliplite_core.reporting.metrics import row, write_metrics
-from cliplite_core.reporting.overview import main_table, overview_rows, provenance_table
+from cliplite_core.reporting.overview import main_table, overview_rows, provenance_table, set_names
 from cliplite_core.reporting.plots.common import grouped_bars
 
 
@@ -33,12 +33,19 @@ def test_a_line_has_every_objective_and_a_dash_where_nothing_was_measured(measur
     assert (line["n"], line["seeds"]) == ("9", 2)
 
 
-def test_images_of_another_set_are_called_by_its_name(measured):
-    rows = [row("top1", [9.0], n=9, objective="jsd", images="in distribution", prompts="paper")]
+def test_a_set_of_images_is_called_by_its_name(measured):
+    sets = ("in distribution", "shifted", "tiny-imagenet-200/val")
+    rows = [row("top1", [9.0], n=9, objective="jsd", images=images, prompts="paper") for images in sets]
     for profile in ("smoke", "flickr8k"):
         measured("zero_shot", rows, profile)
-    assert main_table(load_profile("smoke")).loc[0, "measure"] == "in distribution, one prompt, top-1 (%)"
-    assert main_table(load_profile("flickr8k")).loc[0, "measure"] == "cifar10/test, one prompt, top-1 (%)"
+    composed, photos = (main_table(load_profile(profile))["measure"].tolist() for profile in ("smoke", "flickr8k"))
+    assert composed[:2] == [f"{name}, one prompt, top-1 (%)" for name in ("single objects", "another artist")]
+    assert photos[::2] == [f"{name}, one prompt, top-1 (%)" for name in ("CIFAR-10", "Tiny ImageNet")]
+
+
+def test_a_set_that_nobody_described_is_called_by_its_folder():
+    config = load_profile("flickr8k").override(zero_shot="birds/val", zero_shot_more=[])
+    assert set_names(config) == {"in distribution": "birds/val"}
 
 
 def test_experiments_without_a_line_are_left_out_of_the_table_but_not_of_the_provenance(measured):

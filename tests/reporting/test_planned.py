@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from book import TITLES
 from cliplite_core.evaluation.studies import AblationRun, Ablations, Study
 from cliplite_core.profiles import load_profile
-from cliplite_core.reporting.planned import plan_table
+from cliplite_core.reporting.planned import PAGES, left_out, plan_table
 
 PLAN = Ablations(
     base={"pairs": 12_800, "scale_lr": "sqrt"},
     studies={
         "batch_size": Study("pairs per batch", ["jsd", "infonce"]),
-        "prior": Study("prior", ["jsd"]),
+        "prior": Study("form of prior matching", ["jsd"]),
         "objective": Study("objective", ["jsd"]),
         "grid": Study("both", ["jsd"]),
         "later": Study("critic", ["jsd"]),
@@ -41,10 +42,28 @@ def test_a_single_value_is_named_unless_the_study_is_and_several_fields_always_a
     runs = [run("prior", prior="adversarial"), run("objective", batch_size=16)]
     runs += [run("grid", batch_size=size, lookahead_k=5) for size in (8, 16)]
     table = plan_table(PLAN, runs).set_index("study")["values"]
-    assert table["prior"] == "adversarial" and table["objective"] == "pairs per batch 16"
+    assert table["form of prior matching"] == "adversarial" and table["objective"] == "pairs per batch 16"
     assert table["both"] == "pairs per batch 8 · 16; Lookahead steps 5"
 
 
 def test_a_configuration_that_two_studies_share_is_counted_once_in_the_total():
     table = plan_table(PLAN, [run("batch_size", batch_size=16), run("objective", batch_size=16)])
     assert table["trainings"].tolist() == ["", "1", "", "1", "", "", "1"]
+
+
+def test_a_study_that_a_profile_lacks_is_sought_where_it_is():
+    scenes, photos = load_profile("scenes"), load_profile("flickr8k")
+    # The scenes have a study `length`, too, but train their encoders.
+    assert left_out(scenes, "length", frozen=True).endswith('see "Flickr8k, frozen encoders".')
+    assert left_out(photos, "recipe") == 'Not part of the profile flickr8k; see "Composed scenes".'
+    assert left_out(photos, "no such study") == "Not part of the profile flickr8k."
+
+
+def test_a_study_of_the_profile_is_only_missing_in_the_smaller_grid():
+    assert left_out(load_profile("scenes"), "recipe") == (
+        "Not part of this grid of the profile scenes; the grid `full` has it."
+    )
+
+
+def test_published_results_have_the_titles_of_their_pages():
+    assert PAGES == TITLES

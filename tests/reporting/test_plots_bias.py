@@ -45,7 +45,8 @@ def test_every_measure_has_a_panel_with_a_bar_per_objective_and_treatment():
     figure.canvas.draw()
     titles = [axis.get_title() for axis in figure.axes]
     assert [title.split(":")[0] for title in titles[:3]] == ["gap", "planted gap", "MaxSkew"]
-    assert titles[3:] == [*(f"probe: {name}" for name in PROBES[:2]), f"probe: {PROBES[2]}\n(one seed)", *COSTS]
+    fitted = [f"linear probe,\nfitted on {images} images" for images in ("training", "measured")]
+    assert titles[3:] == [*fitted, "MLP probe (one seed),\nfitted on measured images", *COSTS]
     assert {len(axis.patches) for axis in figure.axes} == {9}
     named = {text.get_text() for text in figure.legends[0].get_texts()}
     assert named == {"CLIP-Lite (JSD)", "CLIP (InfoNCE)", "SigLIP (sigmoid)", "chance", "linear probe on colour counts"}

@@ -31,7 +31,7 @@ def figure():
 
 def test_clip_lite_at_the_end_of_the_chain_is_compared_with_clip_at_its_beginning(figure):
     assert figure.axes[0].get_title() == "linear probe top-1 (%)"
-    assert figure.axes[0].get_xlabel() == "last less first:\n+20.0 ± 0.0"
+    assert figure.axes[0].get_xlabel() == "CLIP-Lite's last step\n− CLIP's first:\n+20.0 ± 0.0"
 
 
 def test_steps_stand_from_the_top_down_and_nothing_is_cut_off(figure):
@@ -40,6 +40,7 @@ def test_steps_stand_from_the_top_down_and_nothing_is_cut_off(figure):
     assert axis.get_ylim() == (1.5, -0.5)
     ours = axis.get_lines()[0]
     assert list(ours.get_xdata()) == [11.0, 40.5] and axis.get_xlim()[1] > 47
+    assert ours.get_linestyle() == "None"  # nothing lies between two steps
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["CLIP-Lite (JSD)", "CLIP (InfoNCE)"]
 
 

@@ -15,6 +15,7 @@ from cliplite_core.evaluation.bias_measures import COSTS
 from cliplite_core.evaluation.bias_probes import PROBES
 from cliplite_core.evaluation.gender import People
 from cliplite_core.reporting.figures import COLORS, GREY, LABELS, PAGE
+from cliplite_core.reporting.measures import BIAS_NAMES
 from cliplite_core.reporting.metrics import half_width
 from cliplite_core.reporting.plots.common import SMALL, bars, legend_below, made_of, picture
 
@@ -130,7 +131,9 @@ def panel(axis: Axes, rows: pd.DataFrame, metric: str, by_colour: float) -> None
     axis.axhline(0, color="black", linewidth=0.8)
     if metric in PROBES[1:]:
         axis.axhline(by_colour, color=GREY, linestyle="--", linewidth=1, label="linear probe on colour counts")
-    told = (f"probe: {metric}", "gender read (%)") if metric in PROBES else (metric, "found (%)")
+    told = (BIAS_NAMES[metric], "gender read (%)") if metric in PROBES else (metric, "found (%)")
     title, label = SEEN.get(metric, told)
     alone = metric == PROBES[-1] and all(len(values) == 1 for values in rows["values"])
-    axis.set(title=f"{title}\n(one seed)" if alone else title, ylabel=label)
+    if alone:
+        title = title.replace(",", " (one seed),", 1)
+    axis.set(title=title.replace(", ", ",\n"), ylabel=label)

@@ -12,18 +12,18 @@ from cliplite_core.reporting.figures import COLORS, LABELS, MARKERS, PAGE
 from cliplite_core.reporting.measures import METRICS
 from cliplite_core.reporting.metrics import half_width
 from cliplite_core.reporting.plots.common import legend_below, made_of, whiskers
-from cliplite_core.reporting.tables import interval
+from cliplite_core.reporting.tables import MINUS, interval
 
 APART = 0.13  # between the objectives of one line
 
 
 def recipes(rows: pd.DataFrame) -> Figure:
-    """Draw quality at each step of the chain, from the top down; below, CLIP-Lite's last step less CLIP's first.
+    """Draw quality at each step of the chain, from the top down; below, CLIP-Lite's last step minus CLIP's first.
 
     Args:
         rows: of one study, from `Experiment.frame`, with `step` in the order of the chain; whiskers are 95 % intervals.
     """
-    figure = _named(rows, joined=True)
+    figure = _named(rows)
     for axis, measure in zip(figure.axes, rows["metric"].unique(), strict=True):
         axis.set_xlabel(_ends(rows[rows["metric"] == measure]), fontsize=8)
     steps = rows["step"].unique()
@@ -37,14 +37,14 @@ def optimizers(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of one study, from `Experiment.frame`, with `step` as the optimiser; whiskers are 95 % intervals.
     """
-    return _named(rows, joined=False)
+    return _named(rows)
 
 
-def _named(rows: pd.DataFrame, joined: bool) -> Figure:
+def _named(rows: pd.DataFrame) -> Figure:
     measures, steps = rows["metric"].unique(), rows["step"].unique()
-    figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.3 + 0.36 * len(steps)), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.4 + 0.36 * len(steps)), sharey=True, squeeze=False)
     for axis, measure in zip(axes[0], measures, strict=True):
-        _dots(axis, rows[rows["metric"] == measure], "-" if joined else "")
+        _dots(axis, rows[rows["metric"] == measure])
         axis.set_title(f"{METRICS[measure]} (%)", fontsize=8)
     axes[0, 0].set_yticks(range(len(steps)), steps)
     axes[0, 0].set_ylim(len(steps) - 0.5, -0.5)
@@ -52,12 +52,12 @@ def _named(rows: pd.DataFrame, joined: bool) -> Figure:
     return figure
 
 
-def _dots(axis: Axes, rows: pd.DataFrame, linestyle: str) -> None:
+def _dots(axis: Axes, rows: pd.DataFrame) -> None:
     present = [name for name in COLORS if name in set(rows["objective"])]
     for number, objective in enumerate(present):
         mine = rows[rows["objective"] == objective]
         y = np.arange(len(mine)) + APART * (2 * number - len(present) + 1)
-        look = {"color": COLORS[objective], "marker": MARKERS[objective], "ms": 4, "linestyle": linestyle, "lw": 1}
+        look = {"color": COLORS[objective], "marker": MARKERS[objective], "ms": 4, "linestyle": ""}
         axis.plot(mine["mean"], y, label=LABELS[objective], **look)
         axis.errorbar(
             mine["mean"], y, xerr=whiskers(mine), fmt="none", ecolor=COLORS[objective], elinewidth=1, capsize=2
@@ -71,4 +71,4 @@ def _ends(rows: pd.DataFrame) -> str:
     ends = rows.query("objective == 'jsd'").iloc[-1], rows.query("objective == 'infonce'").iloc[0]
     gaps = np.subtract(*(end["values"] for end in ends))
     size = interval(gaps.mean(), half_width(gaps) if len(gaps) > 1 else None)
-    return f"last less first:\n{'+' if gaps.mean() > 0 else ''}{size}"
+    return f"CLIP-Lite's last step\n{MINUS} CLIP's first:\n{'+' if gaps.mean() > 0 else ''}{size}"

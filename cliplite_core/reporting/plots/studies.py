@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -40,7 +41,8 @@ def tuning(trials: Sequence[Mapping[str, Any]]) -> Figure:
         best = tried[objective].argmax()
         axis.plot(best + 0.16 * (step - 1), tried[objective].iloc[best], "o", label="chosen", **chosen)
     axis.set(ylabel=f"validation {MEASURES['retrieval']}", ylim=(0, 1.1 * tried.max(axis=None)))
-    axis.set_xticks(range(len(tried)), tried.index)
+    names = ["\n".join(fill(line, 16) for line in trial.splitlines()) for trial in tried.index]
+    axis.set_xticks(range(len(tried)), names)
     legend_below(figure, axis)
     return figure
 

@@ -58,7 +58,7 @@ def classes_named(found: Mapping[str, Sequence[Mapping]], classes: Sequence[str]
 
 
 def favourites(confusion: np.ndarray, classes: Sequence[str], most: int = 2) -> str:
-    """Say how much of all answers, and of the accuracy, the most frequent names make up.
+    """Say for how many images the most frequent names are the answer, and how much of the accuracy they give.
 
     Args:
         confusion: counts of `classification_metrics`, shape (C, C), row = right class, column = answer.
@@ -67,13 +67,14 @@ def favourites(confusion: np.ndarray, classes: Sequence[str], most: int = 2) -> 
 
     Example:
         >>> favourites(np.array([[4, 0, 0], [3, 1, 0], [4, 0, 0]]), ["dog", "cat", "ship"], most=1)
-        "'dog': 92 % of the answers, 33.3 of the 41.7 points of top-1"
+        "answers 'dog' for 92 % of the images; this class gives 33.3 of its 41.7 points of top-1"
     """
     answers, points = (100 * counts / confusion.sum() for counts in (confusion.sum(axis=0), confusion.diagonal()))
     often = np.argsort(-answers, kind="stable")[:most]
-    names, all_points = " and ".join(repr(str(classes[name])) for name in often), points.sum()
-    said, right = answers[often].sum(), points[often].sum()
-    return f"{names}: {said:.0f} % of the answers, {right:.1f} of the {all_points:.1f} points of top-1"
+    names = " or ".join(repr(str(classes[name])) for name in often)
+    said, right, whole = answers[often].sum(), points[often].sum(), points.sum()
+    give = "these classes give" if most > 1 else "this class gives"
+    return f"answers {names} for {said:.0f} % of the images; {give} {right:.1f} of its {whole:.1f} points of top-1"
 
 
 def dots(axis: Axes, values: Mapping[str, np.ndarray]) -> None:
