@@ -37,6 +37,15 @@ def test_ratios_are_taken_turn_by_turn_and_given_with_their_quartiles(benchmark)
     assert slow.value[1] == pytest.approx(10 / 6) and fast.unit == "photos/s"
 
 
+def test_where_all_are_slower_the_table_says_how_many_times_as_long_they_take(benchmark):
+    run, timing = benchmark("run"), benchmark("timing")
+    alone = timing.Row("start", "python", (1, 1, 1), "s")
+    slow = timing.Row("start", "help", (4, 5, 8), "s", (0.125, 0.2, 0.25), "python")
+    fast = timing.Row("start", "nothing", (0.5, 0.5, 0.5), "s", (2, 2, 2), "python")
+    assert run.table([slow, alone]).iloc[0]["times as long as python"] == "5 [4, 8]"
+    assert run.table([slow, fast, alone])["times as fast as python"].tolist() == ["0.2 [0.125, 0.25]", "2", "–"]
+
+
 @pytest.mark.parametrize(
     "part", ["training", "objectives", "frozen", "loading", "allocator", "retrieval", "voc", "startup"]
 )
