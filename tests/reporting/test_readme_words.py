@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from cliplite_core.reporting.claims import AHEAD, BEHIND, OPEN, REGIMES, paper_claims, weigh, weigh_claims
 from cliplite_core.reporting.metrics import read_metrics
 from cliplite_core.reporting.readme import END, START
-from cliplite_core.storage.places import PROJECT, published_directory
+from cliplite_core.storage.places import PROJECT, definition, published_directory
 
 SHORT, LONG, STOPPED, PAPERS = REGIMES
 NUMBER = re.compile(r"[+−-]?\d+(?:\.\d+)?(?: %)?")
 ALLOWED = {"95 %", "8"}  # of an interval, and of Flickr8k
+PAPERS_NUMBERS = {"2,160", "118,000", "250,000", "1,024", "20", "01", "07"}  # and the numbers of notebooks
 
 
 def readme(before: str, after: str) -> str:
@@ -34,6 +36,13 @@ def test_prose_beside_the_table_holds_no_measured_number():
     text = readme("## In one minute", "## Load a model") + "\n"
     text = re.sub(rf"{START}.*?{END}|\]\([^)]*\)", "", text, flags=re.DOTALL)
     assert set(NUMBER.findall(text.replace("Flickr8k", ""))) <= ALLOWED
+
+
+@pytest.mark.parametrize("profile", ["scenes", "flickr8k", "flickr8k_frozen"])
+def test_findings_hold_the_papers_numbers_and_no_measured_one(profile):
+    text = definition(f"findings/{profile}.md").read_text(encoding="utf-8")
+    text = re.sub(r"`[^`]*`|\]\([^)]*\)", "", text)
+    assert set(re.findall(r"(?<![-@\w])\d[\d,.]*\d(?!\w)|(?<![-@\w])\d(?!\w)", text)) <= PAPERS_NUMBERS
 
 
 def test_in_short_trainings_all_negatives_learn_faster_on_nearly_every_measure():
