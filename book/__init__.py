@@ -6,13 +6,9 @@ from what was published below `results/`.
 
 from pathlib import Path
 
+from cliplite_core.reporting.planned import TITLES as TITLES  # what a profile's results are called
+
 PROJECT = Path(__file__).resolve().parent.parent
 PAGES = PROJECT / "book" / "pages"
 RESULTS = PROJECT / "results"
 SHOWN = "scenes"  # the profile whose notebooks are chapters of the book
-# What a profile's results are called; later ones without an entry here have their own name.
-TITLES = {
-    "scenes": "Composed scenes",
-    "flickr8k": "Flickr8k, from scratch",
-    "flickr8k_frozen": "Flickr8k, frozen encoders",
-}

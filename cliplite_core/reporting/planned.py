@@ -13,7 +13,7 @@ from cliplite_core.profiles import load_profile
 from cliplite_core.reporting.figures import LABELS
 from cliplite_core.reporting.tables import SETTINGS, number
 
-PAGES = {  # published profile: the title of its results
+TITLES = {  # published profile: the title of its results
     "scenes": "Composed scenes",
     "flickr8k": "Flickr8k, from scratch",
     "flickr8k_frozen": "Flickr8k, frozen encoders",
@@ -65,7 +65,7 @@ def left_out(config: Config, study: str, frozen: bool = False) -> str:
 
     if has(config.profile):
         return f"Not part of this grid of the profile {config.profile}; the grid `full` has it."
-    pages = ", ".join(f'"{title}"' for profile, title in PAGES.items() if has(profile))
+    pages = ", ".join(f'"{title}"' for profile, title in TITLES.items() if has(profile))
     return f"Not part of the profile {config.profile}" + (f"; see {pages}." if pages else ".")
 
 
