@@ -92,7 +92,8 @@ Means over seeds with 95 % intervals. *chance*: what guessing gives; *n*: the nu
 
 ## What it cost
 
-Training, per objective (mean over seeds, one CPU thread or one GPU per training):
+Training, per objective (mean over seeds, one CPU thread or one GPU per training; times depend on what else the
+machine was doing):
 
 {(folder / "tables" / "pretraining.md").read_text(encoding="utf-8")}
 {_table(folder, "throughput", "What bounds a training step")}The experiments:

@@ -155,7 +155,7 @@ def write_reproduction(profile: str) -> Path | None:
 def as_shown(compared: pd.DataFrame) -> pd.DataFrame:
     """Format lines of `reproduction` for people: two digits; what is the same value needs no allowance."""
     differs = compared["verdict"] != SAME
-    difference = compared["difference"].map("{:+.2f}".format).str.replace("-", MINUS)
+    difference = compared["difference"].map(lambda value: f"{value:+.2f}".replace("-", MINUS))
     allowed = compared["allowed"].map("{:.2f}".format)
     return compared.assign(difference=difference.where(differs, "–"), allowed=allowed.where(differs, "–"))
 
