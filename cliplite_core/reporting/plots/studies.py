@@ -154,7 +154,7 @@ def parts(base: Sequence[pd.Series], changes: Mapping[str, Sequence[pd.Series]])
         changes: name of a change -> differences from it, one series per seed, in points; as `studies.changed_parts`.
     """
     measures = [measure for measure in MEASURES if measure in base[0]]
-    size, seeds = (PAGE, 1.4 + 0.24 * len(changes)), len(base)
+    size, seeds = (PAGE, 1.2 + 0.34 * len(changes)), len(base)
     figure, axes = plt.subplots(1, len(measures), figsize=size, sharey=True, squeeze=False)
     look = {"color": COLORS["jsd"], "fmt": "o", "ms": 5, "elinewidth": 1, "capsize": 2}
     for axis, measure in zip(axes[0], measures, strict=True):
@@ -168,11 +168,12 @@ def parts(base: Sequence[pd.Series], changes: Mapping[str, Sequence[pd.Series]])
         axis.annotate(f"{mean:.1f} %", (0, 0), (7, 0), textcoords="offset points", va="center", fontsize=8, color=GREY)
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
-        axis.set(xlabel="difference (points)", xlim=(-widest, widest), ylim=(-len(changes) - 0.6, 0.6))
+        axis.set(xlim=(-widest, widest), ylim=(-len(changes) - 0.6, 0.6))
         axis.set_title(MEASURES[measure].removesuffix(" (%)"))
-    axes[0, 0].set_yticks(-np.arange(len(changes) + 1), ["base run (its score)", *changes])
-    said = f"CLIP-Lite; mean of {seeds} seeds, paired, 95 % intervals" if seeds > 1 else "CLIP-Lite, one seed"
-    figure.supxlabel(said, fontsize=SMALL)
+    names = [change if len(change) < 30 else change.replace(": ", ":\n") for change in changes]
+    axes[0, 0].set_yticks(-np.arange(len(changes) + 1), ["base run (its score)", *names])
+    said = f"mean of {seeds} seeds, paired, 95 % intervals" if seeds > 1 else "one seed"
+    figure.supxlabel(f"difference from the base run (points); CLIP-Lite, {said}", fontsize=SMALL)
     return figure
 
 
