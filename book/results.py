@@ -21,8 +21,6 @@ FIRST = {
     "convergence": "Recall against epochs: held out at the end, held out with early stopping, on training photos",
     "recipes": "Four measures of CLIP-Lite and CLIP along a chain of training recipes",
 }
-# What `data/claims.toml` has in place of a figure, in words.
-WITHOUT_FIGURE = {"ordering": "better (no figure)", "superior": "better (no figure)", "matches": "as good (no figure)"}
 # As `reporting.claims` has them.
 VERDICTS = {"CLIP-Lite ahead": "yes", "CLIP ahead": "no", "undecided": "open", "not tested": "open"}
 
@@ -81,21 +79,11 @@ def verdict_table(profile: str) -> str:
         return ""
     short = dict(zip(*(paper_claims()[column] for column in ("name", "short")), strict=True))
     found = pd.read_csv(path, dtype=str)
-    paper = found["paper"].map(lambda figure: "" if figure == "–" else f'<span class="paper">{_papers(figure)}</span>')
+    paper = ('<span class="paper">the paper: ' + found["paper"] + "</span>").mask(found["paper"] == "–", "")
     named = (found["claim"].map(short).fillna(found["claim"]) + " " + paper).mask(found["claim"].duplicated(), "")
     cells = found[list(SHORT)].rename(columns=SHORT).replace({r"^-": MINUS}, regex=True)
     table = pd.concat([named.rename("claim"), cells, found["verdict"].map(_marked)], axis="columns")
     return _classed(table.to_markdown(index=False, disable_numparse=True), "verdicts")
-
-
-def _papers(figure: str) -> str:
-    """Say what the paper has for a claim: a figure, or a word where it gives none.
-
-    Example:
-        >>> _papers("+14.0"), _papers("superior")
-        ('the paper: +14.0', 'the paper: better (no figure)')
-    """
-    return f"the paper: {WITHOUT_FIGURE.get(figure, figure)}"
 
 
 def _classed(table: str, name: str) -> str:

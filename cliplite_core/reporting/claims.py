@@ -30,9 +30,10 @@ def paper_claims() -> pd.DataFrame:
     """Read `data/claims.toml`.
 
     Returns:
-        One line per claim: `name`, a `short` one, `figure` as the paper has it ("–" without a source), `source`, its
-        `limits`, a sentence, and `test`, a list of comparisons: `regime`, `experiment`, the `rows` that count and,
-        where they differ from the usual, what `ours` and `against` are, `best`, `better`, `repeats` and `not_for`.
+        One line per claim: `name`, a `short` one, `figure` as the paper has it (a word where it gives none, "–"
+        without a source), `source`, its `limits`, a sentence, and `test`, a list of comparisons: `regime`,
+        `experiment`, the `rows` that count and, where they differ from the usual, what `ours` and `against` are,
+        `best`, `better`, `repeats` and `not_for`.
     """
     return pd.DataFrame(tomllib.loads(definition("claims.toml").read_text(encoding="utf-8"))["claim"])
 
