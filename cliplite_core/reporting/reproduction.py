@@ -123,9 +123,11 @@ def coverage(profile: str) -> str:
     published, mine = (_rows(folder(profile)) for folder in (published_directory, results_directory))
     single = sum(len(row["values"]) < 2 for key, row in published.items() if key in mine)
     absent, wide = sum(key not in mine for key in published), (reproduction(profile)["allowed"] > WIDE).sum()
-    said = f"Of {len(published)} published numbers {len(published) - absent - single} are compared: "
-    said += f"{absent} are not part of this run (`make results SEEDS=3 GRID=full` has all), {single} rest on one seed."
-    return said + f" For {wide} the published seeds differ so much that more than {WIDE:.0f} points are allowed."
+    said = [f"Of {len(published)} published numbers {len(published) - absent - single} are compared"]
+    said += [f"{absent} are not part of this run (`make results SEEDS=3 GRID=full` has all)"] * bool(absent)
+    said += [f"{single} rest on one seed"] * bool(single)
+    wide = f" For {wide} the published seeds differ so much that more than {WIDE:.0f} points are allowed." * bool(wide)
+    return "; ".join(said) + "." + wide
 
 
 def write_reproduction(profile: str) -> Path | None:

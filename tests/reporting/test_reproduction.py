@@ -115,8 +115,10 @@ def test_the_report_says_what_is_not_compared_and_what_says_little(places):
     publish_smoke()
     measured(wide, close, row("R@10", [3.0], n=1000))
     said = coverage("smoke")
-    assert said.startswith("Of 4 published numbers 2 are compared: 1 are not part of this run")
-    assert "1 rest on one seed. For 1 the published seeds differ so much" in said
+    assert said.startswith("Of 4 published numbers 2 are compared; 1 are not part of this run")
+    assert "; 1 rest on one seed. For 1 the published seeds differ so much" in said
+    measured(wide, close, row("R@10", [3.0], n=1000), row("AP", [3.0, 4.0], n=1000))
+    assert coverage("smoke").startswith("Of 4 published numbers 3 are compared; 1 rest on one seed. For 1")
 
 
 def test_every_published_measure_has_words(monkeypatch):

@@ -219,12 +219,12 @@ def curves(axis: Axes, rows: pd.DataFrame, x: str, xlabel: str, log: bool = True
         mine, color = rows[rows["objective"] == objective].sort_values(x), COLORS[objective]
         places = mine[x] * (APART ** (step - 1) if log else 1)
         look = {"marker": MARKERS[objective], "ms": 4, "color": color, "linestyle": linestyle}
-        axis.plot(places, mine["mean"], label=LABELS[objective], **look)
+        axis.plot(places, mine["mean"], label=LABELS[objective], **look, zorder=2.2)
         if mine["ci95"].any():
             axis.errorbar(places, mine["mean"], whiskers(mine), fmt="none", ecolor=color, elinewidth=1, capsize=2)
         for place, values in zip(places, mine["values"], strict=True):
             if len(values) > 1:
-                axis.plot([place] * len(values), values, "o", **DOTS | {"mec": color, "ms": 2.4, "zorder": 1.9})
+                axis.plot([place] * len(values), values, "o", **DOTS | {"mec": color, "ms": 2.6, "zorder": 2.1})
     if log:
         _ticks(axis, sorted(rows[x].unique()), 2)
     axis.set(xlabel=xlabel, ylabel=MEASURES[rows["metric"].iloc[0]])
