@@ -13,6 +13,7 @@ from book import RESULTS, SHOWN, TITLES
 from book.figures import caption
 from book.notebooks import title
 from cliplite_core.reporting.claims import paper_claims
+from cliplite_core.reporting.reproduction import COLUMNS, explained
 from cliplite_core.reporting.tables import MINUS
 
 SHORT = {"regime": "regime", "CLIP-Lite here": "CLIP-Lite", "against": "CLIP", "difference": "difference"}
@@ -54,6 +55,7 @@ def write_results(source: Path) -> list[str]:
     fragments.mkdir(parents=True, exist_ok=True)
     (fragments / "verdicts.md").write_text(tabs(profiles, verdict_table), encoding="utf-8")
     (fragments / "measured.md").write_text(tabs(profiles, main_table), encoding="utf-8")
+    (fragments / "reproduction.md").write_text(f"{explained(SHOWN)}\n{COLUMNS}\n", encoding="utf-8")
     (fragments / "profiles.md").write_text(_list_of_profiles(profiles), encoding="utf-8")
     for name in FIRST:
         (fragments / f"{name}.md").write_text(_first_figure(name, profiles), encoding="utf-8")

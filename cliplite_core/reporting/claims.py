@@ -110,14 +110,17 @@ def claims_text(weighed: pd.DataFrame) -> str:
     for claim in paper_claims().itertuples():
         figure = f"; the paper: {claim.figure}" if claim.figure != "–" else ""
         said = [_sentence(line) for _, line in weighed[weighed["claim"] == claim.name].iterrows()]
-        entries.append(f"- *{claim.name}* ({claim.source}{figure}). {' '.join(said)} {claim.limits}")
+        tested = (weighed.loc[weighed["claim"] == claim.name, "verdict"] != UNTESTED).any()
+        limits = f" {claim.limits}" if tested else ""
+        entries.append(f"- *{claim.name}* ({claim.source}{figure}). {' '.join(said)}{limits}")
     return "\n".join(entries)
 
 
 def _sentence(line: pd.Series) -> str:
     if line["verdict"] == UNTESTED:
         return "**Not tested** in this run."
-    seeds = "one seed, which has no interval" if line["seeds"] == 1 else f"{line['seeds']} seeds, n = {line['n']:,}"
+    alone = "one seed, which has no interval" if line["verdict"] == OPEN else "the same for every seed"
+    seeds = alone if line["seeds"] == 1 else f"{line['seeds']} seeds, n = {line['n']:,}"
     where = f"{line['regime'][0].upper()}{line['regime'][1:]}, {line['measure']}"
     values = f"CLIP-Lite has {line['CLIP-Lite here']} and CLIP {line['against']}"
     return f"{where}: {values}, a difference of {line['difference']} ({seeds}): **{line['verdict']}**."

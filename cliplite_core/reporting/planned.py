@@ -57,7 +57,7 @@ def left_out(config: Config, study: str, frozen: bool = False) -> str:
 
     Example:
         >>> left_out(load_profile("scenes"), "batch_lr")
-        'Not part of the profile scenes; see "Flickr8k, frozen encoders".'
+        'Not part of the profile scenes; see results/flickr8k_frozen ("Flickr8k, frozen encoders").'
     """
 
     def has(profile: str) -> bool:
@@ -65,7 +65,7 @@ def left_out(config: Config, study: str, frozen: bool = False) -> str:
 
     if has(config.profile):
         return f"Not part of this grid of the profile {config.profile}; the grid `full` has it."
-    pages = ", ".join(f'"{title}"' for profile, title in TITLES.items() if has(profile))
+    pages = ", ".join(f'results/{profile} ("{title}")' for profile, title in TITLES.items() if has(profile))
     return f"Not part of the profile {config.profile}" + (f"; see {pages}." if pages else ".")
 
 

@@ -96,7 +96,7 @@ Training, per objective (mean over seeds, one CPU thread or one GPU per training
 machine was doing):
 
 {(folder / "tables" / "pretraining.md").read_text(encoding="utf-8")}
-{_table(folder, "throughput", "What bounds a training step")}The experiments:
+{_table(folder, "throughput", "What bounds a training step")}Each experiment, without finished trainings:
 
 {made[["experiment", "seeds", "seconds"]].to_markdown(index=False)}
 

@@ -26,15 +26,16 @@ EXPLAINED = f"""A number is
 - *{WITHIN}* if its difference from the published mean is no larger than *allowed*: the 95 % prediction interval for the
   mean of as many seeds as you ran. Another processor, a GPU or other versions round differently, and a training then
   goes another way, as it would with another seed.
-- *{OUTSIDE}* otherwise. One number in twenty is outside by chance, and numbers of one model are outside together, so
-  up to one in ten is no fault.
+- *{OUTSIDE}* otherwise. Of the numbers that differ, one in twenty is outside by chance, and numbers of one model are
+  outside together, so up to one in ten of them is no fault: there is nothing to do.
 
 If more are outside, or one by more than twice what is allowed:
 
-1. Compare `tables/provenance.md` beside this page with `results/PROFILE/tables/provenance.md`, as published. Other
-   *packages*: `pip install -c constraints.txt -e .` installs the published versions. Another *data fingerprint*: the
-   data differ; scenes are composed again when `data/scenes` is deleted. Another *configuration*: the profile differs.
-2. Run more seeds, which narrows what is allowed: `make results SEEDS=3`.
+1. Compare `tables/provenance.md` beside this page with `results/PROFILE/tables/provenance.md`, as published. Another
+   *torch*: `.venv/bin/python -m pip install -c constraints.txt -e ".[test]"` installs the published versions. Another
+   *data fingerprint*: the data differ; scenes are composed again when `data/scenes` is deleted. Another
+   *configuration*: the profile differs.
+2. Run more seeds, which narrows what is allowed: `make results PROFILE=PROFILE SEEDS=3`.
 3. If they are still outside, please open an issue with this page, the command and the machine.
 """
 COLUMNS = """*Published* is the mean over the published seeds with its 95 % interval, *same seeds* the published mean
@@ -97,7 +98,7 @@ def by_experiment(compared: pd.DataFrame) -> pd.DataFrame:
     counts = counts.loc[compared["experiment"].unique()].rename_axis(columns=None)
     counts.insert(0, "compared", counts.sum(axis=1))
     largest = shares_of_allowed(compared).abs().groupby(compared["experiment"]).max()
-    counts["largest difference"] = [f"{100 * largest[name]:.0f} % of what is allowed" for name in counts.index]
+    counts["largest difference"] = [_of_allowed(largest[name]) for name in counts.index]
     return counts.mask(counts[SAME] == counts["compared"], counts.assign(**{"largest difference": "–"})).reset_index()
 
 
@@ -110,12 +111,14 @@ def reproduction_line(profile: str) -> str:
     line = f"reproduced: {counts[SAME] + counts[WITHIN]} of {len(compared)} published numbers"
     if counts[SAME] == len(compared):
         return f"{line}, each the same value as with the published seed"
-    line += f" ({counts[SAME]} the same value, {counts[WITHIN]} within the variation between seeds)"
+    line += f" ({counts[SAME]} the same value, {counts[WITHIN]} within the variation between seeds"
     if not counts[OUTSIDE]:
-        return line
-    far = compared.loc[shares_of_allowed(compared).abs().idxmax()]
+        return f"{line})"
+    shares = shares_of_allowed(compared).abs()
+    far, share = compared.loc[shares.idxmax()], _of_allowed(shares.max())
     named = f"{far['experiment']}, {far['measure']}, {far['method']}"
-    return f"{line}; furthest off: {named}: {far['yours']}, published {far['published']}"
+    line += f", {counts[OUTSIDE]} outside of it; furthest off: {named}: {far['yours']}, published {far['published']}"
+    return f"{line}, {share}); what that means: {results_directory(profile) / PAGE}"
 
 
 def coverage(profile: str) -> str:
@@ -123,11 +126,14 @@ def coverage(profile: str) -> str:
     published, mine = (_rows(folder(profile)) for folder in (published_directory, results_directory))
     single = sum(len(row["values"]) < 2 for key, row in published.items() if key in mine)
     absent, wide = sum(key not in mine for key in published), (reproduction(profile)["allowed"] > WIDE).sum()
+    name = results_directory(profile).name
     said = [f"Of {len(published)} published numbers {len(published) - absent - single} are compared"]
-    said += [f"{absent} are not part of this run (`make results SEEDS=3 GRID=full` has all)"] * bool(absent)
-    said += [f"{single} rest on one seed"] * bool(single)
-    wide = f" For {wide} the published seeds differ so much that more than {WIDE:.0f} points are allowed." * bool(wide)
-    return "; ".join(said) + "." + wide
+    if absent:
+        said.append(f"{absent} are not part of this run (`make results PROFILE={name} SEEDS=3 GRID=full` has all)")
+    if single:
+        said.append(f"{single} rest on one seed")
+    little = f" Of those compared, {wide} say little: their published seeds allow more than {WIDE:.0f} points or ranks."
+    return "; ".join(said) + "." + little * bool(wide)
 
 
 def write_reproduction(profile: str) -> Path | None:
@@ -146,12 +152,17 @@ def write_reproduction(profile: str) -> Path | None:
     name, outside = results_directory(profile).name, compared[compared["verdict"] == OUTSIDE]
     parts = [f"# Reproduction report of the profile `{name}`", f"**{reproduction_line(profile)}.**"]
     parts += [coverage(profile), by_experiment(compared).to_markdown(index=False, disable_numparse=True)]
-    parts += [EXPLAINED.replace("PROFILE", name), COLUMNS]
-    parts += ["## Outside", as_shown(outside).to_markdown(index=False)] if len(outside) else []
+    parts += [explained(name), COLUMNS]
+    parts += ["## Outside", as_shown(outside).to_markdown(index=False, disable_numparse=True)] if len(outside) else []
     for experiment, numbers in compared.groupby("experiment", sort=False):
         table = as_shown(numbers).drop(columns="experiment").to_markdown(index=False, disable_numparse=True)
         parts += [f"## {experiment}", table]
     return write_text(results_directory(profile) / PAGE, "\n\n".join(parts) + "\n")
+
+
+def explained(name: str) -> str:
+    """Say what the verdicts mean and what to do where many numbers are outside, for the results of that name."""
+    return EXPLAINED.replace("PROFILE=PROFILE", f"PROFILE={name}").replace("/PROFILE/", f"/{name}/")
 
 
 def as_shown(compared: pd.DataFrame) -> pd.DataFrame:
@@ -181,8 +192,12 @@ def _prediction(values: list[float], own: int) -> float:
 
 
 def _one_item(row: dict[str, Any]) -> float:
-    """One test item more or less, which rounding on another machine may turn; of values that are no shares, nothing."""
-    return 100 / row["n"] if row["unit"] in ("%", "points") else 0.0
+    """One test item or rank more or less, as rounding may have it on another machine; of other units, nothing."""
+    return 100 / row["n"] if row["unit"] in ("%", "points") else float(row["unit"] == "rank")
+
+
+def _of_allowed(share: float) -> str:
+    return f"{100 * share:.0f} % of what is allowed" if np.isfinite(share) else "more than is allowed"
 
 
 def _rows(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:

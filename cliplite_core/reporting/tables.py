@@ -91,8 +91,8 @@ def interval(mean: float, ci95: float | None, digits: int = 1) -> str:
         >>> interval(12.345, 0.61), interval(-12.345, None)
         ('12.3 ± 0.6', '−12.3')
     """
-    half = "" if ci95 is None or np.isnan(ci95) else f" ± {ci95:.{digits}f}"
-    return f"{mean:.{digits}f}".replace("-", MINUS) + half
+    half = "" if ci95 is None or np.isnan(ci95) else f" ± {ci95:,.{digits}f}"
+    return f"{mean:,.{digits}f}".replace("-", MINUS) + half
 
 
 def study_table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -54,8 +54,10 @@ def test_a_configuration_that_two_studies_share_is_counted_once_in_the_total():
 def test_a_study_that_a_profile_lacks_is_sought_where_it_is():
     scenes, photos = load_profile("scenes"), load_profile("flickr8k")
     # The scenes have a study `length`, too, but train their encoders.
-    assert left_out(scenes, "length", frozen=True).endswith('see "Flickr8k, frozen encoders".')
-    assert left_out(photos, "recipe") == 'Not part of the profile flickr8k; see "Composed scenes".'
+    assert left_out(scenes, "length", frozen=True).endswith(
+        'see results/flickr8k_frozen ("Flickr8k, frozen encoders").'
+    )
+    assert left_out(photos, "recipe") == 'Not part of the profile flickr8k; see results/scenes ("Composed scenes").'
     assert left_out(photos, "no such study") == "Not part of the profile flickr8k."
 
 

@@ -78,7 +78,11 @@ def test_the_report_names_measures_in_words_and_says_what_to_do_where_some_are_o
     assert "R@5, image to text (%) | CLIP-Lite (JSD)" in " ".join(page.split())
     assert "VOC-style mAP, learning rate 0.001 (%)" in page and "median rank, image to text (rank)" in page
     assert page.index("## Outside") < page.index("## 04 Retrieval") < page.index("## 08 Studies")
-    assert "open an issue" in page and "One number in twenty" in page and "results/smoke/tables/provenance.md" in page
+    assert (
+        "open an issue" in page
+        and "one in twenty is outside by chance" in page
+        and "results/smoke/tables/provenance.md" in page
+    )
     assert not any(code in page for code in ("image_to_text", "median_rank", "jsd", "transfer,", "True"))
     counts = by_experiment(reproduction("smoke")).set_index("experiment")
     assert counts.loc["04 Retrieval", ["compared", *VERDICTS]].tolist() == [2, 1, 0, 1]
@@ -116,9 +120,9 @@ def test_the_report_says_what_is_not_compared_and_what_says_little(places):
     measured(wide, close, row("R@10", [3.0], n=1000))
     said = coverage("smoke")
     assert said.startswith("Of 4 published numbers 2 are compared; 1 are not part of this run")
-    assert "; 1 rest on one seed. For 1 the published seeds differ so much" in said
+    assert "; 1 rest on one seed. Of those compared, 1 say little" in said
     measured(wide, close, row("R@10", [3.0], n=1000), row("AP", [3.0, 4.0], n=1000))
-    assert coverage("smoke").startswith("Of 4 published numbers 3 are compared; 1 rest on one seed. For 1")
+    assert coverage("smoke").startswith("Of 4 published numbers 3 are compared; 1 rest on one seed. Of those")
 
 
 def test_every_published_measure_has_words(monkeypatch):

@@ -78,7 +78,8 @@ def taken_to_recall(rows: pd.DataFrame) -> Figure:
     for axis, metric in zip(axes, TAKEN, strict=True):
         mine = rows[rows["metric"] == metric]
         _lines(axis, mine, "batch_size")
-        axis.set(title=metric, xlabel="pairs per batch", ylabel=mine["unit"].iloc[0])
+        unit = mine["unit"].iloc[0]
+        axis.set(title=metric, xlabel="pairs per batch", ylabel="seconds" if unit == "s" else unit)
         axis.tick_params(axis="x", labelsize=SMALLEST)
         if metric == PAIRS:
             axis.set_ylim(bottom=0)
