@@ -50,11 +50,14 @@ def summary(profile: str) -> str:
     counts = ", ".join(
         f"{len(list(folder.iterdir()))} {folder.name}" for folder in sorted(results.iterdir()) if folder.is_dir()
     )
-    from cliplite_core.reporting.reproduction import reproduction_line
+    from cliplite_core.reporting.reproduction import PAGE, reproduction_line
 
     lines = [f"{results.name}: what was made, with seconds and peak memory"]
     lines += [_line(name.ljust(width), step) for name, step in steps]
-    return "\n".join(filter(None, [*lines, f"in {results}: {counts}", reproduction_line(profile)]))
+    lines.append(f"in {results}: {counts}")
+    if reproduced := reproduction_line(profile):
+        lines.append(f"{reproduced}; what that means: {results / PAGE}")
+    return "\n".join(lines)
 
 
 def _objective_and_seed(path: Path) -> str:

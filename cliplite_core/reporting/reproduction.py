@@ -118,7 +118,7 @@ def reproduction_line(profile: str) -> str:
     far, share = compared.loc[shares.idxmax()], _of_allowed(shares.max())
     named = f"{far['experiment']}, {far['measure']}, {far['method']}"
     line += f", {counts[OUTSIDE]} outside of it; furthest off: {named}: {far['yours']}, published {far['published']}"
-    return f"{line}, {share}); what that means: {results_directory(profile) / PAGE}"
+    return f"{line}, {share})"
 
 
 def coverage(profile: str) -> str:

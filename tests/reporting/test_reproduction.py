@@ -105,12 +105,14 @@ def test_a_seed_is_compared_with_the_same_seed_before_the_others_are_asked(place
     assert as_shown(compared[compared["verdict"] == OUTSIDE]).empty, "notebook 09 shows these, if only there are none"
 
 
-def test_where_all_is_the_same_the_line_says_so_and_nothing_is_called_largest(places):
+def test_where_all_is_the_same_the_line_says_so_and_nothing_is_called_largest(places, capsys):
     measured(row("R@5", [10.0, 50.0], n=1000, objective="jsd"))
     publish_smoke()
     line = reproduction_line("smoke")
     assert line == "reproduced: 1 of 1 published numbers, each the same value as with the published seed"
     assert by_experiment(reproduction("smoke"))["largest difference"].tolist() == ["–"]
+    assert main(["summary", "smoke"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{line}; what that means: {results_directory('smoke') / PAGE}"
 
 
 def test_the_report_says_what_is_not_compared_and_what_says_little(places):
