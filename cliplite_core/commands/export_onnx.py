@@ -58,10 +58,10 @@ def write_onnx(model: CLIPLite, out: str | Path) -> Path:
     out = Path(out)
     if model.config.model.critic != "dot":
         raise ValueError("critic: 'concat' has no joint space to export embeddings of, expected critic = 'dot'")
-    if missing := [name for name in PACKAGES if find_spec(name) is None]:
-        raise ValueError(f"--format onnx needs {', '.join(missing)}: pip install {' '.join(PACKAGES)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists already; give the name of a new directory")
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise ValueError(f"--format onnx needs {', '.join(missing)}: pip install {' '.join(PACKAGES)}")
     side = model.config.data.image_size
     pixels = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(0))
     tokens = tokenize(model.tokenizer, EXAMPLE)
