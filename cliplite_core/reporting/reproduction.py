@@ -31,11 +31,11 @@ EXPLAINED = f"""A number is
 
 If more are outside, or one by more than twice what is allowed:
 
-1. Compare `tables/provenance.md` beside this page with `results/PROFILE/tables/provenance.md`, as published. Another
+1. Compare `tables/provenance.md` beside this page with `results/{{name}}/tables/provenance.md`, as published. Another
    *torch*: `.venv/bin/python -m pip install -c constraints.txt -e ".[test]"` installs the published versions. Another
    *data fingerprint*: the data differ; scenes are composed again when `data/scenes` is deleted. Another
    *configuration*: the profile differs.
-2. Run more seeds, which narrows what is allowed: `make results PROFILE=PROFILE SEEDS=3`.
+2. Run more seeds, which narrows what is allowed: `make results PROFILE={{name}} SEEDS=3`.
 3. If they are still outside, please open an issue with this page, the command and the machine.
 """
 COLUMNS = """*Published* is the mean over the published seeds with its 95 % interval, *same seeds* the published mean
@@ -98,8 +98,9 @@ def by_experiment(compared: pd.DataFrame) -> pd.DataFrame:
     counts = counts.loc[compared["experiment"].unique()].rename_axis(columns=None)
     counts.insert(0, "compared", counts.sum(axis=1))
     largest = shares_of_allowed(compared).abs().groupby(compared["experiment"]).max()
-    counts["largest difference"] = [_of_allowed(largest[name]) for name in counts.index]
-    return counts.mask(counts[SAME] == counts["compared"], counts.assign(**{"largest difference": "–"})).reset_index()
+    alike = counts[SAME] == counts["compared"]
+    counts["largest difference"] = ["–" if alike[name] else _of_allowed(largest[name]) for name in counts.index]
+    return counts.reset_index()
 
 
 def reproduction_line(profile: str) -> str:
@@ -162,7 +163,7 @@ def write_reproduction(profile: str) -> Path | None:
 
 def explained(name: str) -> str:
     """Say what the verdicts mean and what to do where many numbers are outside, for the results of that name."""
-    return EXPLAINED.replace("PROFILE=PROFILE", f"PROFILE={name}").replace("/PROFILE/", f"/{name}/")
+    return EXPLAINED.format(name=name)
 
 
 def as_shown(compared: pd.DataFrame) -> pd.DataFrame:
